@@ -1,0 +1,91 @@
+# What a person can do here. Needs Python 3.11 or newer, make and a C compiler; the rest is made in .venv.
+
+PYTHON ?= python3
+VENV := .venv/bin
+OURS := .[demo,dev]
+CLIENTS := $(patsubst tests/clients/%.txt,.venv-clients/%/installed,$(wildcard tests/clients/*.txt))
+# What the compiled core is called depends on the Python that loads it.
+EXTENSION := gateway/_fastpath$(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))' 2>/dev/null)
+PIP := $(VENV)/python -m pip --disable-pip-version-check --quiet
+# Forced, both Cython and the compiler, because they look at the .pyx alone and setup.py decides how it is built.
+COMPILE := CYTHON_FORCE_REGEN=1 $(VENV)/python setup.py --quiet build_ext --inplace --force
+
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help run demo test coverage check bench build clients dist pins clean
+
+help: ## List what make can do
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+run: build ## Start the demo server and a gateway before it, and say what to try
+	$(VENV)/gateway demo up
+
+demo: build ## Show the gateway at work with the official client, in a table
+	$(VENV)/gateway demo tour
+
+test: build clients ## Run the tests
+	$(VENV)/python -m pytest
+
+coverage: build clients ## Run the tests and show what they leave out, in the core too
+	GATEWAY_CYTHON_TRACE=1 $(COMPILE)
+	cp build/gateway/_fastpath.c gateway/
+	$(VENV)/coverage run -m pytest; status=$$?; rm gateway/_fastpath.c $(EXTENSION); exit $$status
+	$(VENV)/coverage report
+
+check: build ## Format, lint, types, layers, and the compiled core against its stub
+	$(VENV)/ruff format --check
+	$(VENV)/ruff check
+	PATH=$(VENV):$$PATH cython-lint gateway
+	$(VENV)/mypy
+	$(VENV)/lint-imports --no-cache --no-logo
+	$(VENV)/python -m mypy.stubtest gateway._fastpath --ignore-disjoint-bases --allowlist tests/stubtest-allowlist.txt
+
+bench: build ## Measure the compiled core beside its plain twin
+	$(VENV)/python bench/core.py
+
+build: .venv/installed $(EXTENSION) ## Make the environment and compile the core
+
+clients: $(CLIENTS) ## Make the environments of the client libraries that cannot share ours
+
+dist: build ## Build the source archive and the wheel, and try the wheel in an empty environment
+	rm -rf dist build/wheel-trial
+	$(VENV)/python -m build --no-isolation
+	! tar -tzf dist/*.tar.gz | grep '\.\(c\|so\)$$'
+	tar -tzf dist/*.tar.gz | grep -q 'gateway/_fastpath\.pyx$$'
+	$(PYTHON) -m venv --without-pip build/wheel-trial
+	$(PIP) --python build/wheel-trial/bin/python install --constraint constraints.txt dist/*.whl
+	build/wheel-trial/bin/python -I -c 'import gateway._fastpath'
+	build/wheel-trial/bin/gateway --version
+
+pins: .venv/installed ## Renew every pinned version with what is newest today
+	$(call pin,constraints.txt,$(OURS))
+	$(call pin,tests/clients/mcp1.txt,mcp==1.30.0)
+	$(call pin,tests/clients/fastmcp4.txt,fastmcp==4.1.2)
+
+clean: ## Remove everything that make has made
+	rm -rf .venv .venv-clients build dist *.egg-info gateway/*.so .*_cache .hypothesis .coverage
+
+.venv/installed: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "missing: $(PYTHON). Install Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON) .ci/preflight.py
+	$(PYTHON) -m venv .venv
+	$(PIP) install --constraint constraints.txt setuptools cython
+	$(PIP) install --constraint constraints.txt --no-build-isolation --editable '$(OURS)'
+	touch $@
+
+$(EXTENSION): gateway/_fastpath.pyx setup.py | .venv/installed
+	$(COMPILE)
+
+.venv-clients/%/installed: tests/clients/%.txt | .venv/installed
+	$(PYTHON) -m venv --without-pip --clear $(@D)
+	$(PIP) --python $(@D)/bin/python install --requirement $<
+	touch $@
+
+# Writes what an empty environment would get today into a file, under the comment that the file opens with.
+define pin
+	$(PYTHON) -m venv --without-pip --clear build/pins
+	GATEWAY_NO_EXTENSIONS=1 $(PIP) --python build/pins/bin/python install '$(2)'
+	{ sed -n '/^#/p' $(1); \
+	  $(PIP) --python build/pins/bin/python freeze --all --exclude mcp-policy-gateway; } >build/pins/freeze
+	mv build/pins/freeze $(1)
+endef

@@ -1,0 +1,81 @@
+"""The core's contract: `_fastpath.pyx` (compiled) and `_fastpath_py.py` (the specification) both keep it."""
+
+from typing import Final
+
+# Operators of a condition (policy.md, "Conditions").
+EQ: Final[int]
+NEQ: Final[int]
+LT: Final[int]
+LTE: Final[int]
+GT: Final[int]
+GTE: Final[int]
+IN: Final[int]
+NOT_IN: Final[int]
+EXISTS: Final[int]
+REGEX: Final[int]
+CONTAINS: Final[int]
+
+# What testing one condition can give.
+HOLDS: Final[int]
+FAILS: Final[int]
+MISTYPED: Final[int]
+
+# Algorithms of a limit.
+SLIDING_WINDOW: Final[int]
+FIXED_WINDOW: Final[int]
+TOKEN_BUCKET: Final[int]
+
+# Codes of an outcome.
+ALLOW: Final[int]
+REQUIRE: Final[int]
+DENY_IF: Final[int]
+THROTTLE: Final[int]
+NEVER_FITS: Final[int]
+UNBOUND: Final[int]
+
+# What `scan` can object to.
+SCAN_OK: Final[int]
+TOO_DEEP: Final[int]
+INTEGER_TOO_LARGE: Final[int]
+
+MAX_DEPTH: Final[int]
+
+class Condition:
+    def __init__(self, path: tuple[str, ...], op: int, value: object) -> None: ...
+    def test(self, arguments: object) -> int: ...
+
+class Rule:
+    def __init__(self, conditions: tuple[Condition, ...]) -> None: ...
+
+class Limit:
+    def __init__(self, slot: int, kind: int, window_ns: int, maximum: int, burst: int, cost: int) -> None: ...
+
+class Program:
+    def __init__(
+        self, require: tuple[Rule, ...], deny_if: tuple[Rule, ...], limits: tuple[Limit, ...]
+    ) -> None: ...
+
+class Words:
+    def __init__(self, buffer: object) -> None: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> int: ...
+    def __setitem__(self, index: int, value: int, /) -> None: ...
+    def release(self) -> None: ...
+
+class Slots:
+    def __init__(self, count: int) -> None: ...
+    def __len__(self) -> int: ...
+    def bind(self, slot: int, offset: int, tag: int) -> None: ...
+
+Spend = tuple[int, int, int, int]
+Receipt = tuple[Spend, ...]
+
+def decide(
+    program: Program, arguments: object, words: Words, slots: Slots, now_ns: int, wall_ns: int
+) -> tuple[int, int, int, Receipt | None]: ...
+def rollback(words: Words, receipt: Receipt, now_ns: int) -> None: ...
+def remaining(limit: Limit, words: Words, slots: Slots, now_ns: int, wall_ns: int) -> int: ...
+def block_length(kind: int, maximum: int) -> int: ...
+def matches_glob(pattern: str, name: str) -> bool: ...
+def scan(body: bytes) -> tuple[int, int, int]: ...
+def count_members(value: object) -> int: ...

@@ -1,0 +1,52 @@
+"""What Prometheus and supervisors ask on the second listener: `/metrics`, `/healthz`, `/readyz`."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import orjson
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from gateway.proxy.edge import Addresses
+from gateway.proxy.reply import Refusal
+
+Probe = Callable[[], Awaitable[bool]]
+
+
+def make_application(registry: CollectorRegistry, probes: Mapping[str, Probe], addresses: Addresses) -> web.Application:
+    """The second listener's application. It is ready when every one of `probes` is."""
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.json_response({"status": "alive"})
+
+    async def readyz(_: web.Request) -> web.Response:
+        results = await asyncio.gather(*(probe() for probe in probes.values()))
+        checks = {name: "ok" if result else "failing" for name, result in zip(probes, results, strict=True)}
+        body = orjson.dumps({"ready": all(results), "checks": checks})
+        return web.Response(status=200 if all(results) else 503, body=body, content_type="application/json")
+
+    application = web.Application(middlewares=[_guard(addresses)])
+    application.router.add_get("/metrics", metrics)
+    application.router.add_get("/healthz", healthz)
+    application.router.add_get("/readyz", readyz)
+    return application
+
+
+def _guard(addresses: Addresses) -> Callable[..., Awaitable[web.StreamResponse]]:
+    """Checks Host and Origin on every route: a web page must not reach this listener by DNS rebinding."""
+
+    @web.middleware
+    async def guard(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        try:
+            addresses.check(request.headers.items())
+        except Refusal as refusal:
+            return web.json_response({"error": str(refusal)}, status=refusal.status)
+        return await handler(request)
+
+    return guard

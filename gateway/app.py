@@ -1,0 +1,169 @@
+"""Builds every object, connects them, and starts and stops the whole. Nothing else does."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import http_parser, web
+
+from gateway import __version__, fastpath
+from gateway.admin import health
+from gateway.audit.journal import Journal
+from gateway.clock import Clock
+from gateway.config import Address, Config
+from gateway.documents import Document
+from gateway.errors import DocumentError, GatewayError, Problem
+from gateway.metrics import KnownNames, Metrics
+from gateway.policy.engine import NO_POLICY, Engine
+from gateway.policy.load import load_policy
+from gateway.policy.tables import CompiledPolicy, compile_policy
+from gateway.proxy.downstream import Downstream, Endpoint
+from gateway.proxy.edge import Addresses
+from gateway.proxy.gate import Gate, GrantBudget
+from gateway.proxy.identity import Grant, Identity
+from gateway.proxy.record import Recorder
+from gateway.proxy.relay import Relay
+from gateway.proxy.upstream import Upstream
+from gateway.store.counters import CounterStore, read_boot_id
+from gateway.store.keys import load_key
+from gateway.tasks import Tasks
+
+logger = logging.getLogger(__name__)
+
+IDLE_AGENT_S: Final = 60.0
+SHUTDOWN_S: Final = 5.0
+TOUCH_INTERVAL_S: Final = 1.0
+
+
+class Gateway:
+    """The running program: two listeners, the pools behind them, and the state they share."""
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        """Compile the policies and open the state. Raises `DocumentError` and `StateError`; nothing is served yet."""
+        self._config = config
+        self._tasks = Tasks()
+        policies = compile_policies(config.policies)
+        self._journal = Journal(config.state_dir / "audit")
+        self._store = CounterStore.open(config.state_dir / "counters", clock, boot_id=read_boot_id())
+        self._metrics = Metrics(__version__, fastpath.IMPLEMENTATION)
+        self._upstreams = {
+            name: Upstream(name, server.url, server.headers, server.timeout_s)
+            for name, server in config.servers.items()
+        }
+        tools = KnownNames(tool for policy in policies.values() for tool in policy.tools)
+        self._downstream = Downstream(
+            self._endpoints(),
+            addresses=Addresses.of(config.listen.host, config.allowed_hosts, config.allowed_origins),
+            identity=Identity(self._grants(policies), clock),
+            gate=Gate(clock),
+            recorder=Recorder(self._journal, self._metrics, tools, clock),
+            session_key=load_key(config.state_dir / "session.key"),
+        )
+        self.runners: list[web.BaseRunner] = []
+        """The listeners, once started: the second one's first, then the agents'."""
+        self.url = ""
+        """Where agents reach the gateway, once started."""
+        self.admin_url = ""
+
+    async def start(self) -> None:
+        """Open the pools and both listeners. Raises `GatewayError` when an address is taken."""
+        for upstream in self._upstreams.values():
+            upstream.open()
+        self._tasks.spawn(self._keep_touching(), "touch the counters")
+        probes = {f"server {name}": upstream.is_reachable for name, upstream in self._upstreams.items()}
+        admin = health.make_application(
+            self._metrics.registry, probes, Addresses.of(self._config.admin_listen.host, self._config.allowed_hosts)
+        )
+        self.admin_url = await self._listen(web.AppRunner(admin, access_log=None), self._config.admin_listen)
+        self.url = await self._listen(make_runner(self._downstream), self._config.listen)
+
+    async def stop(self) -> None:
+        """Close the listeners, let calls end, and put state on the disk."""
+        for runner in reversed(self.runners):
+            await runner.cleanup()
+        await self._tasks.close()
+        for upstream in self._upstreams.values():
+            await upstream.close()
+        self.close_state()
+
+    def close_state(self) -> None:
+        """Let go of the state directory."""
+        self._store.touch()
+        self._store.close()
+        self._journal.close()
+
+    def _endpoints(self) -> dict[str, Endpoint]:
+        endpoints = {
+            f"/mcp/{name}": Endpoint(name, Relay(upstream, self._tasks)) for name, upstream in self._upstreams.items()
+        }
+        if len(endpoints) == 1:
+            endpoints["/mcp"] = next(iter(endpoints.values()))
+        return endpoints
+
+    def _grants(self, policies: Mapping[str, CompiledPolicy]) -> list[Grant]:
+        engines = {name: Engine(policy) for name, policy in policies.items()}
+        grants = []
+        for grant in self._config.grants:
+            counters = policies[grant.policy].counters if grant.policy else ()
+            grants.append(
+                Grant(
+                    label=grant.label,
+                    server=grant.server,
+                    policy=grant.policy or "",
+                    token_digest=grant.token_sha256,
+                    expires_ns=grant.expires_ns,
+                    engine=engines[grant.policy] if grant.policy else NO_POLICY,
+                    budget=GrantBudget(self._store, grant.server, grant.policy or "", grant.label, counters),
+                )
+            )
+        return grants
+
+    async def _listen(self, runner: web.BaseRunner, address: Address) -> str:
+        await runner.setup()
+        self.runners.append(runner)
+        try:
+            await web.TCPSite(runner, address.host, address.port).start()
+        except OSError as error:
+            raise GatewayError(f"cannot listen on {address}: {error.strerror}") from None
+        host, port = runner.addresses[0][:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    async def _keep_touching(self) -> None:
+        while True:
+            self._store.touch()
+            await asyncio.sleep(TOUCH_INTERVAL_S)
+
+
+def compile_policies(documents: Mapping[str, Document]) -> dict[str, CompiledPolicy]:
+    """Every policy of a config, compiled. Raises `DocumentError` with the problems of all of them."""
+    compiled: dict[str, CompiledPolicy] = {}
+    problems: list[Problem] = []
+    for name, document in documents.items():
+        try:
+            compiled[name] = compile_policy(load_policy(document))
+        except DocumentError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise DocumentError(problems)
+    return compiled
+
+
+def make_runner(downstream: Downstream) -> web.ServerRunner:
+    """The agents' listener, as production and tests both run it.
+
+    Handlers are cancelled when an agent goes away, which aiohttp does not do unless told to.
+    """
+    server = web.Server(
+        downstream.handle, handler_cancellation=True, access_log=None, keepalive_timeout=IDLE_AGENT_S
+    )
+    return web.ServerRunner(server, shutdown_timeout=SHUTDOWN_S)
+
+
+def require_compiled_parser() -> None:
+    """Raises `GatewayError` when aiohttp reads HTTP with its Python parser, which is slow and has had its own holes."""
+    if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
+        raise GatewayError(
+            "aiohttp runs without its C parser; install a binary wheel of aiohttp and unset AIOHTTP_NO_EXTENSIONS, "
+            "or accept the slow and less tried one with GATEWAY_NO_EXTENSIONS=1"
+        )

@@ -1,0 +1,1 @@
+"""The audit journal: what was decided, and what became of it."""

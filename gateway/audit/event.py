@@ -1,0 +1,77 @@
+"""The lines of the audit journal. One struct for each kind; the field `type` tells them apart.
+
+No token, header, argument value or answer is ever part of one.
+"""
+
+import msgspec
+
+MAX_TEXT = 256
+
+
+class DecisionRecord(msgspec.Struct, frozen=True, tag="decision", tag_field="type", omit_defaults=True):
+    """What was decided on one exchange. Written before anything is forwarded."""
+
+    id: str
+    time: str
+    """UTC, RFC 3339, microseconds."""
+    server: str
+    grant: str
+    peer: str
+    method: str
+    """The JSON-RPC method; for a message without one, the HTTP method."""
+    verdict: str
+    rule: str
+    policy: str = ""
+    revision: str = ""
+    target: str = ""
+    """The tool, prompt, resource or task that was asked for."""
+    argument_keys: tuple[str, ...] = ()
+    """Names of the top-level arguments, sorted."""
+    message: str = ""
+    limit: str = ""
+    """The counter that refused."""
+    retry_after_ms: int | None = None
+    decide_us: float = 0.0
+    """From the last byte of the request to the decision."""
+
+
+class OutcomeRecord(msgspec.Struct, frozen=True, tag="outcome", tag_field="type", omit_defaults=True):
+    """What became of an exchange that was forwarded. Joined to its decision by `id`."""
+
+    id: str
+    time: str
+    outcome: str
+    """`completed`, `failed`, `cancelled` (by a modern agent) or `abandoned` (by a legacy one)."""
+    upstream_status: int = 0
+    """0 when the server gave none."""
+    answer_bytes: int = 0
+    upstream_ms: float = 0.0
+    """From the request being forwarded to the end of the answer."""
+    total_ms: float = 0.0
+    rule: str = ""
+    """For a failure: which, such as `(upstream down)`."""
+    rolled_back: bool = False
+    """Whether what the call had spent was given back."""
+
+
+class RefusalRecord(msgspec.Struct, frozen=True, tag_field="type", tag="refusal", omit_defaults=True):
+    """A request refused before there was a message to decide on: malformed, unauthenticated, misaddressed."""
+
+    id: str
+    time: str
+    server: str
+    grant: str
+    """Empty where no grant was known."""
+    peer: str
+    status: int
+    reason: str
+    """A short label from a closed set."""
+    message: str
+
+
+AuditRecord = DecisionRecord | OutcomeRecord | RefusalRecord
+
+
+def clipped(text: str) -> str:
+    """`text` as a record may hold it: at most `MAX_TEXT` characters, then how many there were."""
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… ({len(text)} characters)"

@@ -1,0 +1,1 @@
+"""What is known about tools: risk classes and recommended policies."""

@@ -1,0 +1,1 @@
+"""The `gateway` command, one module for each subcommand."""

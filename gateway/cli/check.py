@@ -1,0 +1,102 @@
+"""`gateway check FILE…`: says all that is wrong with policies and configurations, or that nothing is."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from gateway.config import Config, build_config, load_config
+from gateway.documents import Document, format_of, read_document
+from gateway.errors import DocumentError, Problem
+from gateway.policy.load import load_policy
+from gateway.policy.model import Policy
+from gateway.policy.tables import compile_policy
+from gateway.source_files import read_source
+
+_STDIN = "-"
+_STDIN_NAME = "<stdin>"
+_POLICY_FIELDS = {"version", "default", "tools"}
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser(
+        "check",
+        help="check policies and configurations",
+        description="Check policies and configurations: exit code 0 if the gateway would accept all of them.",
+    )
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="a policy or a configuration; - reads standard input"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check every file; problems go to stderr, one a line. Returns 0 if there are none, else 1."""
+    passed = [_passes(name) for name in args.files]
+    return 0 if all(passed) else 1
+
+
+def _passes(name: str) -> bool:
+    try:
+        print(f"ok: {name}: {_check(name, _read(name))}")
+    except DocumentError as error:
+        print(error, file=sys.stderr)
+        return False
+    return True
+
+
+def _read(name: str) -> Document:
+    if name != _STDIN:
+        return read_document(read_source(Path(name)).text, name, format_of(name))
+    try:
+        text = sys.stdin.buffer.read().decode("utf-8")
+    except UnicodeDecodeError as error:
+        problem = Problem(place=_STDIN_NAME, message=f"is not UTF-8 (byte {error.start})")
+        raise DocumentError([problem]) from None
+    return read_document(text, _STDIN_NAME, "json" if text.lstrip().startswith("{") else "yaml")
+
+
+def _check(name: str, document: Document) -> str:
+    """A summary of a document that is right; raises DocumentError for one that is not."""
+    fields = set(document.value) if isinstance(document.value, dict) else set()
+    if "servers" in fields:
+        config = build_config(document, Path()) if name == _STDIN else load_config(Path(name))
+        return _check_config(config)
+    if fields & _POLICY_FIELDS:
+        return _policy_summary(_compiled(document))
+    message = "neither a policy (it has `version`) nor a configuration of the gateway (it has `servers`)"
+    raise DocumentError([document.problem((), message)])
+
+
+def _check_config(config: Config) -> str:
+    problems: list[Problem] = []
+    for document in config.policies.values():
+        try:
+            _compiled(document)
+        except DocumentError as error:
+            problems += error.problems
+    if problems:
+        raise DocumentError(problems)
+    for warning in config.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    counts = (
+        (config.servers, "server", "servers"),
+        (config.policies, "policy", "policies"),
+        (config.grants, "grant", "grants"),
+    )
+    return ", ".join(_count(len(things), one, many) for things, one, many in counts)
+
+
+def _compiled(document: Document) -> Policy:
+    policy = load_policy(document)
+    compile_policy(policy)
+    return policy
+
+
+def _policy_summary(policy: Policy) -> str:
+    limits = len(policy.all_tools.limits) + sum(len(rules.limits) for rules in policy.tools.values())
+    tools = _count(len(policy.tools), "tool", "tools")
+    return f"default {policy.default}, {tools}, {_count(limits, 'limit', 'limits')}"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

@@ -1,0 +1,1 @@
+"""An embedded stand-in for BinAssistMCP, to try the gateway without Binary Ninja."""

@@ -1,0 +1,78 @@
+"""The core that everyone uses: the compiled one, or the plain one where that was asked for in the open.
+
+It only chooses. A missing extension stops the start, because running slowly by accident is a fault too.
+"""
+
+import os
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from gateway import _fastpath as core
+elif os.environ.get("GATEWAY_NO_EXTENSIONS") == "1":
+    from gateway import _fastpath_py as core
+else:
+    try:
+        from gateway import _fastpath as core
+    except ImportError as error:
+        raise ImportError(
+            "The compiled core gateway._fastpath is missing or was built for another Python. Build it with "
+            "`make build`, install the package where there is a C compiler, or set GATEWAY_NO_EXTENSIONS=1 "
+            "to run the slower one in plain Python."
+        ) from error
+
+IMPLEMENTATION = "cython" if core.__name__ == "gateway._fastpath" else "python"
+
+EQ = core.EQ
+NEQ = core.NEQ
+LT = core.LT
+LTE = core.LTE
+GT = core.GT
+GTE = core.GTE
+IN = core.IN
+NOT_IN = core.NOT_IN
+EXISTS = core.EXISTS
+REGEX = core.REGEX
+CONTAINS = core.CONTAINS
+
+HOLDS = core.HOLDS
+FAILS = core.FAILS
+MISTYPED = core.MISTYPED
+
+SLIDING_WINDOW = core.SLIDING_WINDOW
+FIXED_WINDOW = core.FIXED_WINDOW
+TOKEN_BUCKET = core.TOKEN_BUCKET
+
+ALLOW = core.ALLOW
+REQUIRE = core.REQUIRE
+DENY_IF = core.DENY_IF
+THROTTLE = core.THROTTLE
+NEVER_FITS = core.NEVER_FITS
+UNBOUND = core.UNBOUND
+
+SCAN_OK = core.SCAN_OK
+TOO_DEEP = core.TOO_DEEP
+INTEGER_TOO_LARGE = core.INTEGER_TOO_LARGE
+MAX_DEPTH = core.MAX_DEPTH
+
+Condition = core.Condition
+Rule = core.Rule
+Limit = core.Limit
+Program = core.Program
+Words = core.Words
+Slots = core.Slots
+Spend = core.Spend
+Receipt = core.Receipt
+
+decide = core.decide
+rollback = core.rollback
+remaining = core.remaining
+block_length = core.block_length
+matches_glob = core.matches_glob
+scan = core.scan
+count_members = core.count_members
+
+
+class Pattern(Protocol):
+    """What a REGEX condition needs: a compiled expression, in linear time, searched for anywhere."""
+
+    def is_valid(self, instance: object, /) -> bool: ...

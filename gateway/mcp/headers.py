@@ -1,0 +1,90 @@
+"""HTTP headers that carry meaning in MCP: comparing them with the body, and which of them travel on.
+
+Headers are pairs of (name, value) in the order received; names are compared without case.
+"""
+
+import base64
+from collections.abc import Iterable
+from typing import Final
+
+from gateway.mcp.message import Message, Response
+from gateway.mcp.versions import Era, MismatchError
+
+Headers = Iterable[tuple[str, str]]
+
+SESSION_ID: Final = "mcp-session-id"
+PROTOCOL_VERSION: Final = "mcp-protocol-version"
+METHOD: Final = "mcp-method"
+NAME: Final = "mcp-name"
+_PREFIX: Final = "mcp-"
+
+# What an agent may send on to the server. `Mcp-*` includes parameters that we do not know, which
+# intermediaries MUST forward (2026-07-28 transports). Everything else is made anew or dropped.
+_FORWARDED: Final = frozenset({"last-event-id", "traceparent", "tracestate"})
+# What a server may send back. No cookies, no locations, no challenges: an agent follows no URL of a server's.
+_RETURNED: Final = frozenset({"content-type", "cache-control", "x-accel-buffering", "allow", "retry-after"})
+
+_SENTINEL_START: Final = "=?base64?"
+_SENTINEL_END: Final = "?="
+
+
+def forwarded(headers: Headers) -> list[tuple[str, str]]:
+    """The agent's headers that go on to the server; the session id is not among them."""
+    return [
+        (name, value)
+        for name, value in headers
+        if (lower := name.lower()) in _FORWARDED or (lower.startswith(_PREFIX) and lower != SESSION_ID)
+    ]
+
+
+def returned(headers: Headers) -> list[tuple[str, str]]:
+    """The server's headers that go back to the agent; the session id is not among them."""
+    return [
+        (name, value)
+        for name, value in headers
+        if (lower := name.lower()) in _RETURNED or (lower.startswith(_PREFIX) and lower != SESSION_ID)
+    ]
+
+
+def single(headers: Headers, name: str) -> str | None:
+    """The one value of header `name`, or None. Raises `MismatchError` when it is given twice."""
+    values = [value for given, value in headers if given.lower() == name]
+    if len(values) > 1:
+        raise MismatchError(f"The header {name} is given more than once.")
+    return values[0] if values else None
+
+
+def check(headers: Headers, message: Message, era: Era) -> None:
+    """Compare `Mcp-Method` and `Mcp-Name` with the body, which is the truth.
+
+    Required of a modern request, compared wherever present; no `Mcp-*` header may be given twice. Raises
+    `MismatchError` (2026-07-28 transports, "Server Validation").
+    """
+    headers = list(headers)
+    for given in {name.lower() for name, _ in headers}:
+        if given.startswith(_PREFIX):
+            single(headers, given)
+    method, name = single(headers, METHOD), single(headers, NAME)
+    if isinstance(message, Response):
+        if method is not None or name is not None:
+            raise MismatchError("A response has neither Mcp-Method nor Mcp-Name.")
+        return
+    if method is None and era is Era.MODERN:
+        raise MismatchError("The header Mcp-Method is missing.")
+    if method is not None and method != message.method:
+        raise MismatchError("The header Mcp-Method and the method in the body differ.")
+    if name is None and era is Era.MODERN and message.target:
+        raise MismatchError("The header Mcp-Name is missing.")
+    if name is not None and _decoded(name) != message.target:
+        raise MismatchError("The header Mcp-Name and the name in the body differ.")
+
+
+def _decoded(value: str) -> str:
+    """A header value with the base64 sentinel undone. Raises `MismatchError` for a broken one."""
+    if not (value.startswith(_SENTINEL_START) and value.endswith(_SENTINEL_END)):
+        return value
+    try:
+        raw = base64.b64decode(value[len(_SENTINEL_START) : -len(_SENTINEL_END)], validate=True)
+        return raw.decode()
+    except ValueError:
+        raise MismatchError("A header value has a broken base64 encoding.") from None

@@ -1,0 +1,89 @@
+"""Every metric, declared once. Labels come from closed sets: never a token, a session id or an argument."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+UNKNOWN: Final = "_unknown"
+OTHER: Final = "_other"
+
+# The OpenTelemetry MCP convention, so that dashboards made for it work here.
+_OPERATION_BUCKETS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
+_OVERHEAD_BUCKETS: Final = (
+    20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 20e-3, 50e-3,
+)  # fmt: skip
+
+
+class KnownNames:
+    """A closed set of label values that grows as names become known, up to a cap.
+
+    A name that is not known is `_unknown`; one that became known after the cap was reached is `_other`.
+    """
+
+    def __init__(self, names: Iterable[str] = (), *, cap: int = 200) -> None:
+        self._cap = cap
+        self._labels: dict[str, str] = {}
+        self.learn(names)
+
+    def learn(self, names: Iterable[str]) -> None:
+        """Add names that the operator or the server has named; an agent's word is not enough."""
+        for name in names:
+            if name in self._labels:
+                continue
+            if len(self._labels) < self._cap:
+                self._labels[name] = name
+            elif len(self._labels) < 2 * self._cap:
+                self._labels[name] = OTHER
+
+    def label(self, name: str) -> str:
+        """The label value that stands for `name`; an empty name stays empty."""
+        return self._labels.get(name, UNKNOWN) if name else ""
+
+
+class Metrics:
+    """The gateway's metrics in a registry of their own."""
+
+    def __init__(self, version: str, core: str) -> None:
+        self.registry = CollectorRegistry()
+        self.decisions = Counter(
+            "mcp_gateway_decisions",
+            "Decisions, by verdict.",
+            ["server", "grant", "tool", "verdict"],
+            registry=self.registry,
+        )
+        self.denials = Counter(
+            "mcp_gateway_denials", "Refusals, by the rule that refused.", ["server", "rule"], registry=self.registry
+        )
+        self.operations = Histogram(
+            "mcp_server_operation_duration_seconds",
+            "Duration of MCP operations as the agent saw them (OpenTelemetry MCP convention).",
+            ["mcp_method_name", "gen_ai_tool_name", "error_type"],
+            buckets=_OPERATION_BUCKETS,
+            registry=self.registry,
+        )
+        self.overhead = Histogram(
+            "mcp_gateway_overhead_seconds",
+            "What the gateway itself adds, the server's time excluded.",
+            ["stage"],
+            buckets=_OVERHEAD_BUCKETS,
+            registry=self.registry,
+        )
+        self.inflight = Gauge(
+            "mcp_gateway_inflight", "Exchanges under way at the server.", ["server"], registry=self.registry
+        )
+        self.malformed = Counter(
+            "mcp_gateway_malformed", "Requests refused before a decision.", ["reason"], registry=self.registry
+        )
+        self.audit_failures = Counter(
+            "mcp_gateway_audit_failures", "Audit records that could not be written.", registry=self.registry
+        )
+        Info("mcp_gateway_build", "Version and core in use.", registry=self.registry).info(
+            {"version": version, "core": core}
+        )
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)

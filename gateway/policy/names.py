@@ -1,0 +1,45 @@
+"""The names by which a decision says what decided it (policy.md, "Order of evaluation")."""
+
+import collections
+from collections.abc import Iterable
+from typing import Final
+
+from gateway.policy.model import Rule
+
+NO_POLICY: Final = "(no policy)"
+HIDDEN: Final = "(hidden)"
+DEFAULT_DENY: Final = "(default deny)"
+DEFAULT_ALLOW: Final = "(default allow)"
+COUNTERS_FULL: Final = "(counters full)"
+ALL_TOOLS: Final = "/all_tools"
+
+
+def tool_place(tool: str) -> str:
+    """Where a tool's rules stand: `/tools/<key>`, the key escaped as in a JSON pointer."""
+    return "/tools/" + tool.replace("~", "~0").replace("/", "~1")
+
+
+def rule_names(place: str, rules: Iterable[Rule]) -> tuple[str, ...]:
+    """A name for each rule of the list at `place` (such as `/tools/comments/deny_if`).
+
+    A rule's own `id`, or else its conditions. Where these repeat, the second gets `#2`.
+    """
+    seen = collections.Counter[str]()
+    names = []
+    for rule in rules:
+        if rule.id is not None:
+            names.append(rule.id)
+            continue
+        name = f"{place}/{_conditions(rule)}"
+        seen[name] += 1
+        names.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+    return tuple(names)
+
+
+def limit_name(place: str, counter: str) -> str:
+    """The name of a limit that stands at `place`, by its counter."""
+    return f"{place}/limits/{counter}"
+
+
+def _conditions(rule: Rule) -> str:
+    return "+".join(f"{condition.path}-{condition.op}" for condition in rule.conditions) or "always"

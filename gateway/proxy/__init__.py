@@ -1,0 +1,1 @@
+"""The data path: one request enters at `downstream` and leaves through `relay` or `reply`."""

@@ -1,0 +1,122 @@
+"""What must hold of a request as HTTP before it is read as MCP: addressed to us, in a form with one meaning.
+
+Each rule is a refusal with its status; the agent's bytes are read here and nowhere else.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from gateway.mcp.headers import Headers, forwarded
+from gateway.proxy.reply import Refusal
+
+BODY_TIMEOUT_S: Final = 30.0
+
+_LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
+_AUTHORITY = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?")
+_ORIGIN = re.compile(r"https?://(?P<authority>[^/@?#\s]+)")
+
+# Given twice, each of these could be read in two ways by two readers.
+_SINGLE_HEADERS: Final = (
+    "authorization", "content-type", "content-length", "host", "origin", "last-event-id", "mcp-session-id",
+)  # fmt: skip
+
+
+class Addresses(msgspec.Struct, frozen=True):
+    """The names under which the gateway may be addressed, against DNS rebinding. All in small letters."""
+
+    hosts: frozenset[str]
+    """One without a port stands for every port, one with a port for that port alone."""
+    origins: frozenset[str]
+
+    @classmethod
+    def of(cls, listen_host: str, hosts: Iterable[str] = (), origins: Iterable[str] = ()) -> "Addresses":
+        """The listen address and the loopback names, widened by `hosts`; loopback origins, widened by `origins`."""
+        listen = f"[{listen_host}]" if ":" in listen_host else listen_host
+        named = (*_LOOPBACK_NAMES, listen, *hosts)
+        return cls(frozenset(name.lower() for name in named), frozenset(origin.lower() for origin in origins))
+
+    def check(self, headers: Headers) -> None:
+        """Raises `Refusal`: 421 for a foreign Host, 403 for a foreign Origin."""
+        for name, value in headers:
+            match name.lower():
+                case "host" if not self._is_ours(value):
+                    raise Refusal(421, "host", "This host is not served here; see allowed_hosts.")
+                case "origin" if not self._is_trusted(value):
+                    raise Refusal(403, "origin", "This origin may not use the gateway; see allowed_origins.")
+
+    def _is_ours(self, authority: str) -> bool:
+        match = _AUTHORITY.fullmatch(authority)
+        return match is not None and not self.hosts.isdisjoint((match["host"].lower(), authority.lower()))
+
+    def _is_trusted(self, origin: str) -> bool:
+        if origin.lower() in self.origins:
+            return True
+        match = _ORIGIN.fullmatch(origin)
+        authority = _AUTHORITY.fullmatch(match["authority"]) if match else None
+        return authority is not None and authority["host"].lower() in _LOOPBACK_NAMES
+
+
+def check_form(request: web.Request, headers: Headers) -> None:
+    """Refuse what HTTP readers are known to read in different ways. Raises `Refusal`."""
+    names = [name.lower() for name, _ in headers]
+    for name in _SINGLE_HEADERS:
+        # Identity answers a second Authorization as it does any bad token.
+        if name != "authorization" and names.count(name) > 1:
+            raise Refusal(400, "duplicate_header", f"The header {name} is given more than once.")
+    if any("_" in name and _has_meaning(name.replace("_", "-")) for name in names):
+        raise Refusal(400, "underscore", "A header is written with an underscore where it has a dash.")
+    connection = ",".join(value for name, value in headers if name.lower() == "connection")
+    if any(_has_meaning(option.strip().lower()) for option in connection.split(",")):
+        raise Refusal(400, "connection", "The header Connection names a header that is not the connection's own.")
+    if not all(value.isascii() for _, value in forwarded(headers)):
+        message = "A header for the server has characters beyond ASCII; encode its value as =?base64?…?=."
+        raise Refusal(400, "header_value", message)
+    if "upgrade" in names:
+        raise Refusal(400, "upgrade", "Upgrades are not supported.")
+    if request.version != (1, 1):
+        raise Refusal(400, "http_version", "HTTP/1.1 is required.")
+
+
+async def read_body(request: web.Request, headers: Headers) -> bytes:
+    """The whole body of a POST. Raises `Refusal`: 406, 408, 411, 413 or 415."""
+    values = {name.lower(): value for name, value in headers}
+    if "transfer-encoding" in values or "content-length" not in values:
+        raise Refusal(411, "length", "Content-Length is required.")
+    if "content-encoding" in values:
+        raise Refusal(415, "encoding", "Encoded bodies are not accepted.")
+    media_type, _, parameters = values.get("content-type", "").partition(";")
+    if media_type.strip().lower() != "application/json" or not _is_utf8(parameters):
+        raise Refusal(415, "media_type", "The body must be application/json in UTF-8.")
+    if not accepts(values.get("accept", ""), "application/json", "text/event-stream"):
+        raise Refusal(406, "accept", "Accept must name both application/json and text/event-stream.")
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            return await request.read()
+    except TimeoutError:
+        raise Refusal(408, "slow_body", f"The body took longer than {BODY_TIMEOUT_S:g} s.") from None
+    except web.HTTPRequestEntityTooLarge:
+        raise Refusal(413, "too_large", "The body is larger than the gateway accepts.") from None
+
+
+def accepts(accept: str, *media_types: str) -> bool:
+    """Whether an Accept header admits every one of `media_types`. Weights are not looked at."""
+    ranges = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
+    return all(
+        media_type in ranges or f"{media_type.partition('/')[0]}/*" in ranges or "*/*" in ranges
+        for media_type in media_types
+    )
+
+
+def _has_meaning(name: str) -> bool:
+    """Whether we or the server decide something by the header of this name."""
+    return name in _SINGLE_HEADERS or name.startswith("mcp-")
+
+
+def _is_utf8(parameters: str) -> bool:
+    charset = parameters.strip().lower()
+    return charset in ("", "charset=utf-8", 'charset="utf-8"')

@@ -1,0 +1,64 @@
+"""From a bearer token to the grant it belongs to, or to a refusal that tells nothing."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from gateway.clock import Clock
+from gateway.mcp.headers import Headers
+from gateway.policy.engine import Budget, Judge
+from gateway.proxy.reply import Refusal
+from gateway.tokens import token_digest
+
+MAX_TOKEN_LENGTH = 512
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """A labelled bearer token on one server, with its policy: everything that a call is judged by."""
+
+    label: str
+    server: str
+    policy: str
+    """The policy's name; empty for a grant without one, which may call nothing."""
+    token_digest: bytes
+    expires_ns: int | None
+    engine: Judge
+    budget: Budget
+
+
+class Identity:
+    """The grants by the digest of their tokens."""
+
+    def __init__(self, grants: Iterable[Grant], clock: Clock) -> None:
+        self._grants = {grant.token_digest: grant for grant in grants}
+        self._clock = clock
+
+    def resolve(self, headers: Headers, server: str) -> Grant:
+        """The grant whose token the request carries, on `server`.
+
+        Raises `Refusal` (401), the same in shape and time for a missing, malformed, unknown, expired or
+        foreign token: a digest is always computed and always looked up.
+        """
+        token = _bearer_token(headers)
+        grant = self._grants.get(token_digest(token))
+        if not token or grant is None or grant.server != server or self._has_expired(grant):
+            raise Refusal(
+                401,
+                "unauthenticated",
+                "A valid bearer token for this server is required.",
+                headers={"WWW-Authenticate": 'Bearer realm="mcp", error="invalid_token"'},
+            )
+        return grant
+
+    def _has_expired(self, grant: Grant) -> bool:
+        return grant.expires_ns is not None and self._clock.wall_ns() >= grant.expires_ns
+
+
+def _bearer_token(headers: Headers) -> str:
+    """The token of the one Authorization header, or the empty string where there is none to be had."""
+    values = [value for name, value in headers if name.lower() == "authorization"]
+    if len(values) != 1:
+        return ""
+    scheme, _, token = values[0].partition(" ")
+    is_token = 0 < len(token) <= MAX_TOKEN_LENGTH and all("!" <= character <= "~" for character in token)
+    return token if scheme.lower() == "bearer" and is_token else ""

@@ -1,0 +1,229 @@
+"""Metrics and audit for each exchange, once: every path through the gateway begins and ends here.
+
+An `Exchange` is one request and its whole answer. Its decision is written to the journal before anything is
+forwarded; its outcome when the answer has ended, which for an agent that left may be after its connection.
+"""
+
+import datetime
+import enum
+import itertools
+import logging
+import secrets
+from types import TracebackType
+
+from gateway.audit.event import AuditRecord, DecisionRecord, OutcomeRecord, RefusalRecord, clipped
+from gateway.audit.journal import Journal, JournalError
+from gateway.clock import Clock
+from gateway.mcp.message import Message, Request, Response
+from gateway.mcp.methods import METHODS, NOTIFICATIONS
+from gateway.metrics import KnownNames, Metrics
+from gateway.policy.decision import Decision, Verdict
+from gateway.proxy.identity import Grant
+from gateway.proxy.reply import Refusal
+
+logger = logging.getLogger(__name__)
+
+_OPERATIONS = KnownNames((*METHODS, *NOTIFICATIONS, "GET", "POST", "DELETE"))
+
+AUDIT_UNAVAILABLE = Decision(
+    Verdict.ERROR, "(audit unavailable)", "The gateway cannot record this call, so it was not run."
+)
+
+
+class Outcome(enum.StrEnum):
+    """What became of a forwarded exchange."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    """A modern agent closed its stream, which cancels at the server."""
+    ABANDONED = "abandoned"
+    """A legacy agent left; the server finished all the same."""
+
+
+class Recorder:
+    """Makes exchanges, and writes what they report."""
+
+    def __init__(self, journal: Journal, metrics: Metrics, tools: KnownNames, clock: Clock) -> None:
+        self.journal = journal
+        self.metrics = metrics
+        self.tools = tools
+        self.clock = clock
+        self._prefix = secrets.token_hex(4)
+        self._numbers = itertools.count(1)
+
+    def exchange(self, server: str, peer: str, method: str) -> "Exchange":
+        """Begin an exchange; `method` is the HTTP method until a message is read. Use as a context manager."""
+        return Exchange(self, f"{self._prefix}-{next(self._numbers):06x}", server, peer, method)
+
+    def append(self, record: AuditRecord) -> bool:
+        """Write to the journal. False, logged and counted, when that failed."""
+        try:
+            self.journal.append(record)
+        except JournalError as error:
+            self.metrics.audit_failures.inc()
+            logger.error("%s", error)
+            return False
+        return True
+
+    def now(self) -> str:
+        """UTC, RFC 3339, microseconds."""
+        seconds, ns = divmod(self.clock.wall_ns(), 1_000_000_000)
+        moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+        return f"{moment:%Y-%m-%dT%H:%M:%S}.{ns // 1000:06d}Z"
+
+
+class Exchange:
+    """One request and its whole answer."""
+
+    def __init__(self, recorder: Recorder, id: str, server: str, peer: str, method: str) -> None:
+        self.id = id
+        self.server = server
+        self._recorder = recorder
+        self._peer = peer
+        self._method = method
+        self._target = ""
+        self._grant = ""
+        self._arrived_ns = recorder.clock.monotonic_ns()
+        self._read_ns = 0
+        self._forwarded_ns = 0
+        self._answered_ns = 0
+        self._upstream_status = 0
+        self._answer_bytes = 0
+        self._is_detached = False
+        self._has_ended = False
+
+    def __enter__(self) -> "Exchange":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # The safety net for paths that forgot to end it; a detached exchange is ended by whoever drains it.
+        if self._forwarded_ns and not self._is_detached:
+            self.end(Outcome.FAILED if error else Outcome.COMPLETED)
+
+    def read(self) -> None:
+        """The request has been read whole."""
+        self._read_ns = self._recorder.clock.monotonic_ns()
+
+    def identified(self, grant: Grant) -> None:
+        """The caller is known."""
+        self._grant = grant.label
+
+    def refused(self, refusal: Refusal) -> None:
+        """The request is refused as HTTP, without a decision."""
+        recorder = self._recorder
+        recorder.metrics.malformed.labels(refusal.reason).inc()
+        recorder.append(
+            RefusalRecord(
+                id=self.id,
+                time=recorder.now(),
+                server=self.server,
+                grant=self._grant,
+                peer=self._peer,
+                status=refusal.status,
+                reason=refusal.reason,
+                message=clipped(str(refusal)),
+            )
+        )
+
+    def decided(self, grant: Grant, message: Message | None, decision: Decision) -> Decision:
+        """Record a decision. Returns the one in force: an allowed call that cannot be recorded is refused."""
+        recorder = self._recorder
+        if message is not None and not isinstance(message, Response):
+            self._method, self._target = message.method, message.target
+        decide_ns = recorder.clock.monotonic_ns() - (self._read_ns or self._arrived_ns)
+        if not recorder.append(self._decision_record(grant, message, decision, decide_ns)):
+            decision = AUDIT_UNAVAILABLE
+        metrics, tool = recorder.metrics, self._tool_label()
+        metrics.decisions.labels(self.server, grant.label, tool, decision.verdict.value).inc()
+        metrics.overhead.labels("decide").observe(decide_ns / 1e9)
+        if decision.verdict is not Verdict.ALLOW:
+            metrics.denials.labels(self.server, decision.rule).inc()
+            self._observe_total(decision.verdict.value)
+        return decision
+
+    def forwarded(self) -> None:
+        """The request goes to the server now."""
+        self._forwarded_ns = self._recorder.clock.monotonic_ns()
+        self._recorder.metrics.inflight.labels(self.server).inc()
+
+    def answered(self, status: int) -> None:
+        """The server's status line and headers are here."""
+        self._answered_ns = self._recorder.clock.monotonic_ns()
+        self._upstream_status = status
+
+    def replied(self) -> None:
+        """The first byte of the answer is on its way to the agent."""
+        clock, overhead = self._recorder.clock, self._recorder.metrics.overhead
+        before = self._forwarded_ns - self._arrived_ns
+        overhead.labels("total").observe((before + clock.monotonic_ns() - self._answered_ns) / 1e9)
+
+    def sent(self, count: int) -> None:
+        """`count` bytes of the answer have been passed on."""
+        self._answer_bytes += count
+
+    def detach(self) -> None:
+        """The answer outlives the agent's connection: whoever drains it calls `end`."""
+        self._is_detached = True
+
+    def end(self, outcome: Outcome, *, rule: str = "", rolled_back: bool = False) -> None:
+        """Record what became of a forwarded exchange; only the first call counts."""
+        if self._has_ended:
+            return
+        self._has_ended = True
+        recorder, now_ns = self._recorder, self._recorder.clock.monotonic_ns()
+        recorder.metrics.inflight.labels(self.server).dec()
+        self._observe_total("" if outcome is Outcome.COMPLETED else outcome.value)
+        recorder.append(
+            OutcomeRecord(
+                id=self.id,
+                time=recorder.now(),
+                outcome=outcome.value,
+                upstream_status=self._upstream_status,
+                answer_bytes=self._answer_bytes,
+                upstream_ms=round((now_ns - self._forwarded_ns) / 1e6, 3),
+                total_ms=round((now_ns - self._arrived_ns) / 1e6, 3),
+                rule=rule,
+                rolled_back=rolled_back,
+            )
+        )
+
+    def _decision_record(
+        self, grant: Grant, message: Message | None, decision: Decision, decide_ns: int
+    ) -> DecisionRecord:
+        limit = decision.limit
+        return DecisionRecord(
+            id=self.id,
+            time=self._recorder.now(),
+            server=self.server,
+            grant=grant.label,
+            peer=self._peer,
+            method=clipped(self._method),
+            verdict=decision.verdict.value,
+            rule=decision.rule,
+            policy=grant.policy,
+            revision=grant.engine.revision,
+            target=clipped(self._target),
+            argument_keys=_argument_keys(message),
+            message=clipped(decision.message),
+            limit=limit.counter if limit else "",
+            retry_after_ms=limit.retry_after_ms if limit else None,
+            decide_us=round(decide_ns / 1e3, 1),
+        )
+
+    def _tool_label(self) -> str:
+        return self._recorder.tools.label(self._target) if self._method == "tools/call" else ""
+
+    def _observe_total(self, error_type: str) -> None:
+        recorder = self._recorder
+        elapsed = (recorder.clock.monotonic_ns() - self._arrived_ns) / 1e9
+        method = _OPERATIONS.label(self._method)
+        recorder.metrics.operations.labels(method, self._tool_label(), error_type).observe(elapsed)
+
+
+def _argument_keys(message: Message | None) -> tuple[str, ...]:
+    if not isinstance(message, Request):
+        return ()
+    return tuple(clipped(key) for key in sorted(message.arguments))

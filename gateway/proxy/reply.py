@@ -1,0 +1,129 @@
+"""What an agent is told when its request goes no further: decisions and failures as HTTP and JSON-RPC.
+
+A refused `tools/call` is a tool result with `isError`, the only shape that every client library shows to its
+model and survives (design: protocol, section 3.2). HTTP errors are for requests that are not MCP at all.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, assert_never
+
+import orjson
+from aiohttp import web
+
+from gateway.errors import GatewayError
+from gateway.mcp.message import Message, MessageId, Notification, Request, Response
+from gateway.mcp.versions import Era
+from gateway.policy.decision import Decision, Verdict
+
+DECISION_KEY: Final = "gateway.policy/decision"
+
+METHOD_NOT_FOUND: Final = -32601
+INTERNAL_ERROR: Final = -32603
+# Our own codes stay outside of -32768…-32000, which JSON-RPC and MCP reserve.
+POLICY_DENIED: Final = 40301
+POLICY_LIMITED: Final = 42901
+
+
+class Refusal(GatewayError):
+    """A request that is refused as HTTP. `reason` is a short label from a closed set, for metrics and records."""
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        message: str,
+        *,
+        code: int | None = None,
+        id: MessageId | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.code = code if code is not None else status * 100
+        self.id = id
+        self.headers = dict(headers or {})
+
+
+def refusal(refusal: Refusal) -> web.Response:
+    """The HTTP error for a `Refusal`, with a JSON-RPC error as its body."""
+    return _json(refusal.status, error_body(refusal.id, refusal.code, str(refusal)), refusal.headers)
+
+
+def refused(message: Message, decision: Decision, era: Era, exchange_id: str) -> web.Response:
+    """The answer to a message that the decision does not let through."""
+    match message:
+        case Request():
+            return _json(200, refused_body(message, decision, era, exchange_id))
+        case Notification() | Response():
+            status = 503 if decision.verdict is Verdict.ERROR else 400
+            return _json(status, error_body(None, _code(decision.verdict), _text(decision)))
+        case _:
+            assert_never(message)
+
+
+def refused_body(request: Request, decision: Decision, era: Era, exchange_id: str) -> dict[str, Any]:
+    """The JSON-RPC message for a refused or failed request (policy.md, "What the agent gets")."""
+    status = _status(decision, exchange_id)
+    if request.method != "tools/call":
+        return error_body(request.id, _code(decision.verdict), _text(decision), {DECISION_KEY: status})
+    result: dict[str, Any] = {
+        "content": [{"type": "text", "text": _text(decision)}],
+        "isError": True,
+        "_meta": {DECISION_KEY: status},
+    }
+    if era is Era.MODERN:
+        result["resultType"] = "complete"
+    return {"jsonrpc": "2.0", "id": request.id, "result": result}
+
+
+def unknown_method(request: Request, era: Era) -> web.Response:
+    """-32601, which modern agents expect with HTTP 404 and legacy ones with 200."""
+    body = error_body(request.id, METHOD_NOT_FOUND, "Method not found")
+    return _json(404 if era is Era.MODERN else 200, body)
+
+
+def error_body(id: MessageId | None, code: int, message: str, data: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A JSON-RPC error message."""
+    error: dict[str, Any] = {"code": code, "message": message}
+    if data is not None:
+        error["data"] = data
+    return {"jsonrpc": "2.0", "id": id, "error": error}
+
+
+def _text(decision: Decision) -> str:
+    match decision.verdict:
+        case Verdict.PENDING:
+            return f"[APPROVAL PENDING] {decision.message}"
+        case Verdict.ERROR:
+            return f"[CALL FAILED] {decision.message}"
+        case Verdict.DENY | Verdict.THROTTLE | Verdict.ALLOW:
+            return f"[POLICY DENIED] {decision.message}"
+        case _:
+            assert_never(decision.verdict)
+
+
+def _code(verdict: Verdict) -> int:
+    match verdict:
+        case Verdict.THROTTLE:
+            return POLICY_LIMITED
+        case Verdict.ERROR:
+            return INTERNAL_ERROR
+        case Verdict.DENY | Verdict.PENDING | Verdict.ALLOW:
+            return POLICY_DENIED
+        case _:
+            assert_never(verdict)
+
+
+def _status(decision: Decision, exchange_id: str) -> dict[str, Any]:
+    status: dict[str, Any] = {"id": exchange_id, "verdict": decision.verdict.value, "rule": decision.rule}
+    if decision.limit is not None:
+        if decision.limit.retry_after_ms is not None:
+            status["retry_after_ms"] = decision.limit.retry_after_ms
+        status["limit"] = decision.limit.limit
+        status["remaining"] = decision.limit.remaining
+    return status
+
+
+def _json(status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(status=status, body=orjson.dumps(body), headers=headers, content_type="application/json")

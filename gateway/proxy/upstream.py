@@ -1,0 +1,156 @@
+"""The way to one MCP server: a connection pool, its time-outs, and failures told apart by what they mean.
+
+What matters about a failure is whether the call may have run: only one that cannot have is given back.
+"""
+
+import asyncio
+import enum
+import ssl
+from collections.abc import AsyncIterator
+from typing import Final
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from gateway import __version__
+from gateway.errors import GatewayError
+
+CONNECT_TIMEOUT_S: Final = 2.0
+# Servers close idle connections after 5 s (hypercorn, Node); one that is reused at that moment fails.
+IDLE_CONNECTION_S: Final = 3.0
+MAX_CONNECTIONS: Final = 1024
+
+
+class Failure(enum.Enum):
+    """How the server's side failed; the value is the rule's name in decisions and records."""
+
+    DOWN = "(upstream down)"
+    TIMEOUT = "(upstream timeout)"
+    BROKEN = "(upstream broken)"
+    """The connection broke, or what came back is no answer that can be passed on."""
+
+
+class UpstreamError(GatewayError):
+    """The server's side failed. `may_have_run` is False only where the request cannot have reached it whole."""
+
+    def __init__(self, failure: Failure, message: str, *, may_have_run: bool) -> None:
+        super().__init__(message)
+        self.failure = failure
+        self.may_have_run = may_have_run
+
+
+class Answer:
+    """The server's answer: status and headers are here, the body streams in."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.headers = list(response.headers.items())
+        self.content_length = response.content_length
+
+    @property
+    def media_type(self) -> str:
+        """The media type, lower case and without parameters; empty when the server named none."""
+        return self._response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    @property
+    def is_encoded(self) -> bool:
+        """Whether the body is compressed, which we never ask for."""
+        return self._response.headers.get("Content-Encoding", "identity").lower() != "identity"
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives, never gathered. Raises `UpstreamError`."""
+        try:
+            async for chunk in self._response.content.iter_any():
+                yield chunk
+        except TimeoutError:
+            raise UpstreamError(Failure.TIMEOUT, "The server stopped answering.", may_have_run=True) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise UpstreamError(Failure.BROKEN, f"The answer broke off: {_reason(error)}.", may_have_run=True) from None
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body. Raises `UpstreamError`, also when it is longer than `limit` bytes."""
+        body = bytearray()
+        async for chunk in self.chunks():
+            body += chunk
+            if len(body) > limit:
+                raise UpstreamError(Failure.BROKEN, f"The answer is longer than {limit} bytes.", may_have_run=True)
+        return bytes(body)
+
+    def close(self) -> None:
+        """Let go of the connection. Unless the body was read to its end this closes it, which the server sees."""
+        self._response.close()
+
+
+class Upstream:
+    """One MCP server by its URL, with the headers that are ours to send."""
+
+    def __init__(self, name: str, url: str, headers: dict[str, str], timeout_s: float) -> None:
+        self.name = name
+        self.url = url
+        self.timeout_s = timeout_s
+        self._headers = headers
+        self._session: aiohttp.ClientSession | None = None
+
+    def open(self) -> None:
+        """Make the connection pool; needs a running loop."""
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=IDLE_CONNECTION_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+        )
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def is_reachable(self) -> bool:
+        """Whether the server accepts connections. No request is sent: servers keep a session for each one."""
+        url = URL(self.url)
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                _, writer = await asyncio.open_connection(url.host, url.port)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    async def send(self, method: str, headers: list[tuple[str, str]], body: bytes | None) -> Answer:
+        """Send one request and wait for the answer's headers. Follows no redirect. Raises `UpstreamError`.
+
+        A POST waits at most the server's time-out for each piece of its answer; a GET waits for ever.
+        """
+        if self._session is None:
+            raise RuntimeError("open() the upstream first")
+        sent = CIMultiDict(headers)
+        sent["Accept-Encoding"] = "identity"
+        sent["User-Agent"] = f"mcp-policy-gateway/{__version__}"
+        sent.update(self._headers)
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=None if method == "GET" else self.timeout_s
+        )
+        try:
+            return Answer(
+                await self._session.request(
+                    method, self.url, headers=sent, data=body, timeout=timeout, allow_redirects=False
+                )
+            )
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, ssl.SSLError) as error:
+            message = f"The server {self.name} cannot be reached ({_reason(error)}), so the call was not run."
+            raise UpstreamError(Failure.DOWN, message, may_have_run=False) from None
+        except TimeoutError:
+            message = f"The server {self.name} did not answer within {self.timeout_s:g} s; the call may have run."
+            raise UpstreamError(Failure.TIMEOUT, message, may_have_run=True) from None
+        except (aiohttp.ClientError, OSError) as error:
+            message = f"The connection to {self.name} broke ({_reason(error)}); the call may have run."
+            raise UpstreamError(Failure.BROKEN, message, may_have_run=True) from None
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong in a few words, without addresses, which are not the agent's business."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return (error.os_error.strerror or "no connection").lower()
+    return type(error).__name__

@@ -1,0 +1,1 @@
+"""State that outlives the process: counters and keys under the state directory."""

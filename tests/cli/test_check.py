@@ -1,0 +1,115 @@
+"""`gateway check`: one line for what is right, every problem for what is not."""
+
+import argparse
+import io
+import sys
+
+import pytest
+
+from gateway.cli import check
+
+POLICY = """\
+{
+  "version": "1",
+  "default": "deny",
+  "tools": {
+    "cancel_task": {
+      "limits": [{"counter": "cancel_task_rate", "window": "minute", "max": 10, "scope": "grant"}]
+    }
+  }
+}
+"""
+CONFIG = """\
+servers: {a: {url: 'http://127.0.0.1:9090/mcp'}}
+policies: {one: {file: one.json}, two: {file: two.json}}
+"""
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Work in an empty folder; returns a function that writes a trusted file there."""
+    monkeypatch.chdir(tmp_path)
+
+    def write_file(name, text, mode=0o600):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(mode)
+
+    return write_file
+
+
+def run(*files):
+    """The exit code of `gateway check FILES`."""
+    parser = argparse.ArgumentParser()
+    check.add_parser(parser.add_subparsers())
+    return check.run(parser.parse_args(["check", *files]))
+
+
+def test_a_right_policy_is_summed_up(write, capsys):
+    """A policy that compiles gives one line and exit code 0."""
+    write("one.json", POLICY)
+    assert run("one.json") == 0
+    assert capsys.readouterr() == ("ok: one.json: default deny, 1 tool, 1 limit\n", "")
+
+
+def test_a_right_configuration_is_summed_up(write, capsys):
+    """A configuration is checked with all its policies."""
+    write("one.json", POLICY)
+    write("two.json", POLICY)
+    write("gateway.yaml", CONFIG)
+    assert run("gateway.yaml") == 0
+    assert capsys.readouterr() == ("ok: gateway.yaml: 1 server, 2 policies, 0 grants\n", "")
+
+
+def test_every_problem_of_every_file_is_printed(write, capsys):
+    """A wrong file does not hide the next one, nor what is right."""
+    write("one.json", POLICY.replace('"deny"', '"denny"').replace("limits", "limit"))
+    write("two.json", "{")
+    write("three.json", POLICY)
+    assert run("one.json", "two.json", "missing.json", "three.json") == 1
+    out, err = capsys.readouterr()
+    assert out == "ok: three.json: default deny, 1 tool, 1 limit\n"
+    places = [line.rsplit(" ", 1)[0].split(": ")[0] for line in err.splitlines()]
+    assert places == ["one.json:3:3", "one.json:6:7", "two.json:1:2", "missing.json"]
+
+
+def test_problems_in_the_policies_of_a_configuration(write, capsys):
+    """Every policy that a configuration names is compiled, and each problem has its own file."""
+    write("one.json", POLICY.replace('"max": 10', '"max": 0'))
+    write("two.json", POLICY.replace('"version": "1"', '"version": "7"'))
+    write("gateway.yaml", CONFIG)
+    assert run("gateway.yaml") == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [line.split(":")[0] for line in err.splitlines()] == ["one.json", "two.json"]
+
+
+def test_a_warning_does_not_fail(write, capsys):
+    """What is unwise is said on stderr, and the file still passes."""
+    write("gateway.yaml", "servers: {a: {url: 'http://127.0.0.1:1', headers: {X-Api-Key: x}}}", 0o644)
+    assert run("gateway.yaml") == 0
+    assert capsys.readouterr().err.startswith("warning: gateway.yaml: ")
+
+
+@pytest.mark.parametrize("text", ["[]", "1", '{"rules": []}'])
+def test_a_document_of_another_kind_is_refused(write, capsys, text):
+    """What is neither a policy nor a configuration is told what either would have."""
+    write("other.yaml", text)
+    assert run("other.yaml") == 1
+    assert "neither a policy (it has `version`) nor a configuration" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "said"),
+    [
+        (POLICY.encode(), 0, "ok: -: default deny, 1 tool, 1 limit"),
+        (b'version: "1"\ndefault: allow\n', 0, "ok: -: default allow, 0 tools, 0 limits"),
+        (b"servers: {a: {url: 'http://127.0.0.1:1'}}", 0, "ok: -: 1 server, 0 policies, 0 grants"),
+        (b'{"version": "1", "default": "deny",}', 1, "<stdin>:1:35: remove this comma"),
+        (b"\xff", 1, "<stdin>: is not UTF-8"),
+    ],
+)
+def test_standard_input(write, monkeypatch, capsys, content, code, said):
+    """`-` reads JSON or YAML from standard input."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    assert run("-") == code
+    assert said in "".join(capsys.readouterr())

@@ -1,0 +1,68 @@
+"""`gateway demo`, as a person starts it."""
+
+import argparse
+import contextlib
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from gateway.cli import demo
+
+RUN = "import sys; from gateway.cli.main import main; sys.exit(main({arguments}))"
+
+
+def parse(*words):
+    """The arguments of `gateway demo WORDS`."""
+    parser = argparse.ArgumentParser()
+    demo.add_parser(parser.add_subparsers())
+    return parser.parse_args(["demo", *words])
+
+
+@contextlib.contextmanager
+def started(code):
+    """A Python process that runs the code, killed at the end if it still runs."""
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_what_is_left_out_has_the_defaults_of_the_real_server():
+    """Loopback, port 9090, not slow; `serve` is the word that goes without saying."""
+    args = parse()
+    assert (args.word, args.host, args.port, args.slow) == ("serve", "127.0.0.1", 9090, False)
+    assert vars(parse("serve")) == vars(args)
+
+
+def test_an_unknown_word_is_refused(capsys):
+    """Only the words there are are taken."""
+    with pytest.raises(SystemExit):
+        parse("fly")
+    assert "invalid choice: 'fly'" in capsys.readouterr().err
+
+
+def test_one_line_says_where_it_listens_and_an_interrupt_ends_it():
+    """The URL printed can be used at once; Ctrl-C is a normal end."""
+    with started(RUN.format(arguments=["demo", "--port", "0", "--slow"])) as process:
+        line = process.stdout.readline().strip()
+        url = line.removeprefix("BinAssistMCP stand-in on ")
+        with urllib.request.urlopen(url.replace("/mcp", "/debug/calls"), timeout=10) as answer:
+            assert answer.read() == b"{}"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_without_the_sdk_the_extra_is_named():
+    """Where the `demo` extra is missing, the error says how to install it."""
+    code = "import sys; sys.modules['mcp'] = None; " + RUN.format(arguments=["demo"])
+    with started(code) as process:
+        _, err = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert "pip install 'mcp-policy-gateway[demo]'" in err
+    assert "Traceback" not in err

@@ -1,0 +1,100 @@
+"""Both cores go through the same life of limits, and after every step they agree on answers and words."""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from gateway import _fastpath, _fastpath_py
+from tests.differential.bench import SECOND_NS, Bench, LimitSpec
+
+DAY_NS = 86_400 * SECOND_NS
+MAX_TIME_NS = 2**62
+WINDOWS_NS = [SECOND_NS, SECOND_NS + 1, 60 * SECOND_NS, 7 * DAY_NS, 366 * DAY_NS - 1, 366 * DAY_NS]
+EDGES = [0, 1, 2, SECOND_NS, 2**30, 2**31, 2**32, 2**55, 2**61, 2**62, 2**63 - 1]
+WORDS = st.sampled_from([sign * edge + step for edge in EDGES for sign in (1, -1) for step in (-1, 0, 1)]).map(
+    lambda word: max(-(2**63), min(word, 2**63 - 1))
+) | st.integers(-(2**63), 2**63 - 1)
+STEPS_NS = st.sampled_from(
+    [sign * (length + step) for length in [0, *WINDOWS_NS] for sign in (1, 1, -1) for step in (-1, 0, 1)]
+) | st.integers(-(10**12), 10**13)
+
+
+@st.composite
+def limit_specs(draw):
+    """Limits at and around every bound that `Limit` has."""
+    kind = draw(st.sampled_from([_fastpath.SLIDING_WINDOW, _fastpath.FIXED_WINDOW, _fastpath.TOKEN_BUCKET]))
+    window_ns = draw(st.sampled_from(WINDOWS_NS))
+    if kind == _fastpath.SLIDING_WINDOW:
+        return LimitSpec(kind, window_ns, draw(st.integers(1, 4)))
+    maximum = draw(st.sampled_from([1, 2, 3, 7, 10**9 - 1, 10**9]))
+    largest_burst = 2**61 // -(-window_ns // maximum)
+    burst = draw(st.sampled_from([1, 2, 3, largest_burst - 1, largest_burst]))
+    largest = burst if kind == _fastpath.TOKEN_BUCKET else maximum
+    cost = draw(st.sampled_from([1, 1, 2, max(1, largest - 1), largest, largest + 1, 2**63 - 1]))
+    return LimitSpec(kind, window_ns, maximum, burst, cost)
+
+
+class TwoCores(RuleBasedStateMachine):
+    """The compiled core and the plain one, side by side."""
+
+    @initialize(
+        specs=st.lists(limit_specs(), min_size=1, max_size=3),
+        now_ns=st.sampled_from([0, 1, SECOND_NS, -5, MAX_TIME_NS, -MAX_TIME_NS]) | st.integers(0, 10**15),
+        wall_ns=st.sampled_from([0, 1, 10**18, 2**31 * SECOND_NS, MAX_TIME_NS]) | st.integers(0, MAX_TIME_NS),
+    )
+    def start(self, specs, now_ns, wall_ns):
+        self.benches = [Bench(core, specs) for core in (_fastpath, _fastpath_py)]
+        self.now_ns = now_ns
+        self.wall_ns = wall_ns
+        self.receipts = []
+
+    def agree(self, act):
+        """Do it on both: the results and all words are equal."""
+        compiled, plain = (act(bench) for bench in self.benches)
+        assert compiled == plain
+        assert self.benches[0].snapshot() == self.benches[1].snapshot()
+        return compiled
+
+    @rule(times=st.integers(1, 4))
+    def calls(self, times):
+        for _ in range(times):
+            before = self.benches[0].snapshot()
+            code, _, _, receipt = self.agree(lambda bench: bench.decide(self.now_ns, self.wall_ns))
+            if code == _fastpath.ALLOW:
+                self.receipts.append(receipt)
+            else:
+                assert self.benches[0].snapshot() == before
+
+    @rule()
+    def counts_what_remains(self):
+        self.agree(lambda bench: bench.remaining(self.now_ns, self.wall_ns))
+
+    @precondition(lambda self: self.receipts)
+    @rule(data=st.data())
+    def rolls_back(self, data):
+        receipt = data.draw(st.sampled_from(self.receipts))
+        self.agree(lambda bench: bench.rollback(receipt, self.now_ns))
+
+    @rule(step_ns=STEPS_NS)
+    def time_moves(self, step_ns):
+        self.now_ns = max(-MAX_TIME_NS, min(self.now_ns + step_ns, MAX_TIME_NS))
+
+    @rule(step_ns=STEPS_NS)
+    def wall_clock_is_set(self, step_ns):
+        self.wall_ns = max(0, min(self.wall_ns + step_ns, MAX_TIME_NS))
+
+    @rule(data=st.data(), word=WORDS)
+    def a_word_is_damaged(self, data, word):
+        position = data.draw(st.integers(0, len(self.benches[0].words) - 1))
+        self.agree(lambda bench: bench.words.__setitem__(position, word))
+
+    @rule(data=st.data())
+    def a_slot_is_bound_elsewhere(self, data):
+        slot = data.draw(st.integers(0, len(self.benches[0].blocks) - 1))
+        block = self.benches[0].blocks[slot]
+        offset = data.draw(st.sampled_from([0, block, block, block + 1, len(self.benches[0].words), 2**63 - 1]))
+        self.agree(lambda bench: bench.slots.bind(slot, offset, 100 + slot))
+
+
+TwoCores.TestCase.settings = settings(max_examples=150, stateful_step_count=30)
+TestTwoCores = TwoCores.TestCase

@@ -1,0 +1,172 @@
+"""What the server receives is what was judged, and what the agent receives is what the server sent."""
+
+import json
+from typing import Any
+
+import orjson
+import pydantic_core
+from aiohttp import web
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.functional.conftest import StartGateway
+from tests.support.gateways import Forwarding, RunningGateway, is_allowed, tool_call
+from tests.support.upstream import ScriptedUpstream, open_stream, rpc_result
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT
+)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4), max_leaves=20
+)
+BODIES = st.builds(
+    lambda id, arguments, meta: {
+        "jsonrpc": "2.0",
+        "id": id,
+        "method": "tools/call",
+        "params": {"name": "cancel_task", "arguments": arguments, "_meta": meta},
+    },
+    st.integers(-(2**53), 2**53) | TEXT,
+    st.dictionaries(TEXT, VALUES, max_size=5),
+    st.dictionaries(TEXT.filter(lambda key: not key.startswith("io.modelcontextprotocol/")), VALUES, max_size=2),
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=BODIES, is_ascii=st.booleans(), has_spaces=st.booleans())
+def test_the_server_receives_exactly_what_was_judged(
+    forwarding: Forwarding, body: dict[str, Any], is_ascii: bool, has_spaces: bool
+):
+    """Whatever accepted body is sent, every parser reads in the forwarded bytes what the gateway judged."""
+    sent = json.dumps(body, ensure_ascii=is_ascii, indent=1 if has_spaces else None).encode()
+    forwarded = forwarding.send(sent)
+    judged = orjson.loads(sent)
+    assert json.loads(forwarded) == judged
+    assert pydantic_core.from_json(forwarded) == judged
+    assert orjson.loads(forwarded) == judged
+
+
+async def test_answers_pass_byte_for_byte(gateway: RunningGateway, upstream: ScriptedUpstream):
+    """A JSON answer keeps its bytes, its status and its headers, but for cookies and locations."""
+    body = b'{ "jsonrpc":"2.0", "id":1,  "result":{"content":[],"n":1.50,"dup":1} }'
+
+    async def script(_: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
+        headers = {"Set-Cookie": "a=b", "Location": "http://evil.example", "X-Accel-Buffering": "no"}
+        return web.Response(body=body, content_type="application/json", headers=headers)
+
+    upstream.script = script
+    async with gateway.client.post(
+        gateway.url, json=tool_call("cancel_task"), headers=gateway.headers()
+    ) as response:
+        assert await response.read() == body
+        assert response.headers["X-Accel-Buffering"] == "no"
+        assert not {"Set-Cookie", "Location"} & response.headers.keys()
+
+
+async def test_a_large_answer_streams_through(gateway: RunningGateway, upstream: ScriptedUpstream):
+    """An answer of several megabytes arrives whole."""
+    text = "x" * (5 << 20)
+
+    async def script(_: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
+        return rpc_result(message, {"content": [{"type": "text", "text": text}]})
+
+    upstream.script = script
+    answer = await gateway.call()
+    assert answer["result"]["content"][0]["text"] == text
+
+
+async def test_an_answer_that_breaks_off_never_looks_whole(gateway: RunningGateway, upstream: ScriptedUpstream):
+    """When the server dies in the middle of a short answer, the agent gets an `isError` result."""
+
+    async def script(_: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        response.content_length = 1000
+        await response.prepare(request)
+        await response.write(b'{"jsonrpc":"2.0","id":1,"result":{')
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    upstream.script = script
+    answer = await gateway.call()
+    assert answer["id"] == 1
+    assert answer["result"]["isError"] is True
+    assert gateway.records()[-1]["outcome"] == "failed"
+
+
+async def test_redirects_and_challenges_of_the_server_stay_here(gateway: RunningGateway, upstream: ScriptedUpstream):
+    """A redirect, a 401 to us or a crash becomes a failed call, never an instruction to the agent."""
+    for status in (302, 401, 403, 500, 503):
+
+        async def script(_: ScriptedUpstream, request: web.Request, message: Any, status: int = status) -> web.Response:
+            return web.Response(status=status, headers={"Location": "http://169.254.169.254/"})
+
+        upstream.script = script
+        answer = await gateway.call(grant="open")
+        assert answer["result"]["isError"] is True
+        assert str(status) in answer["result"]["content"][0]["text"]
+    assert {received.method for received in upstream.received} == {"POST"}
+    assert len(upstream.received) == 5
+
+
+async def test_a_slow_server_times_out_with_an_answer(start_gateway: StartGateway, upstream: ScriptedUpstream):
+    """A server that does not answer in time becomes an `isError` result; the budget stays spent."""
+    gateway = await start_gateway({"seed": {"version": "1", "default": "allow"}}, timeout="50ms")
+
+    async def script(server: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
+        await server.released.wait()
+        return web.Response()
+
+    upstream.script = script
+    answer = await gateway.call()
+    assert answer["result"]["_meta"]["gateway.policy/decision"]["rule"] == "(upstream timeout)"
+    assert gateway.records()[-1].get("rolled_back", False) is False
+
+
+async def test_a_stream_that_fails_in_the_middle_ends_with_an_answer(
+    start_gateway: StartGateway, upstream: ScriptedUpstream
+):
+    """A server that falls silent in an open stream is reported on that stream, with the request's id."""
+    gateway = await start_gateway({"seed": {"version": "1", "default": "allow"}}, timeout="50ms")
+
+    async def script(server: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
+        response = await open_stream(request)
+        await response.write(b": working\n\n")
+        await server.released.wait()
+        return response
+
+    upstream.script = script
+    async with gateway.client.post(
+        gateway.url, json=tool_call("get_code", id="x"), headers=gateway.headers()
+    ) as response:
+        text = await response.text()
+    comment, event = text.split("\n\n")[:2]
+    assert comment == ": working"
+    answer = json.loads(event.split("data: ")[1])
+    assert answer["id"] == "x"
+    assert not is_allowed(answer)
+
+
+async def test_an_unreadable_list_is_not_passed_on(gateway: RunningGateway, upstream: ScriptedUpstream):
+    """A list that cannot be filtered is a failure, not a leak."""
+    request = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    for body, headers in (
+        (b'{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"secret_tool"}', {}),
+        (b'{"jsonrpc":"2.0","id":1,"result":{"tools":{"name":"secret_tool"}}}', {}),
+        (b"\x1f\x8bsecret_tool", {"Content-Encoding": "gzip"}),
+    ):
+
+        async def script(
+            _: ScriptedUpstream, request: web.Request, message: Any, body: bytes = body, headers: Any = headers
+        ) -> web.Response:
+            return web.Response(body=body, headers={"Content-Type": "application/json", **headers})
+
+        upstream.script = script
+        status, answer = await gateway.post(request)
+        assert (status, answer["error"]["code"]) == (200, -32603)
+        assert "secret_tool" not in json.dumps(answer)

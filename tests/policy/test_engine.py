@@ -1,0 +1,238 @@
+"""What a policy decides, on both cores: the cases of `tests/vectors/policy`, and what always holds."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway import fastpath
+from gateway.documents import read_document
+from gateway.errors import StateError
+from gateway.policy.decision import Decision, LimitStatus, Verdict
+from gateway.policy.engine import NO_POLICY, Engine
+from gateway.policy.load import load_policy
+from gateway.policy.tables import ToolTable, compile_policy
+from tests.support.policies import Caller, MemoryBudget, caller, engine
+
+ROOT = Path(__file__).parents[2]
+VECTORS = ROOT / "tests" / "vectors" / "policy"
+EXAMPLES = ROOT / "examples" / "policies"
+
+
+def vectors(name: str) -> list[Any]:
+    """The cases of one file of vectors."""
+    value = read_document((VECTORS / name).read_text(), name, "yaml").value
+    assert isinstance(value, list)
+    return value
+
+
+CASES = [case for name in ("order.yaml", "limits.yaml", "messages.yaml") for case in vectors(name)]
+CONDITIONS = vectors("conditions.yaml")
+
+
+@pytest.mark.usefixtures("core")
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["case"])
+def test_calls_are_decided_as_the_case_says(case: dict[str, Any]):
+    """Each call of the case gets its verdict, its rule and, where given, its message and limit."""
+    grant = caller(**case["policy"])
+    for expected in case["calls"]:
+        grant.clock.advance(seconds=expected.get("after", 0))
+        decision = grant.call(expected["tool"], **expected.get("arguments", {}))
+        assert (decision.verdict, decision.rule) == (expected["verdict"], expected["rule"])
+        assert decision.message == expected.get("message", decision.message)
+        if "limit" in expected:
+            assert decision.limit == LimitStatus(**expected["limit"])
+
+
+@pytest.mark.usefixtures("core")
+@pytest.mark.parametrize("row", CONDITIONS, ids=lambda row: " ".join(map(str, row["condition"].values())))
+def test_conditions_keep_the_table(row: dict[str, Any]):
+    """`require` passes what holds and nothing else; `deny_if` passes what fails and nothing else."""
+    rules = [{"conditions": [row["condition"]]}]
+    grant = caller(tools={"require": {"require": rules}, "deny_if": {"deny_if": rules}})
+    for outcome in ("holds", "fails", "mistyped"):
+        for arguments in row[outcome]:
+            required, denied = grant.call("require", **arguments), grant.call("deny_if", **arguments)
+            assert (required.verdict is Verdict.ALLOW) == (outcome == "holds"), arguments
+            assert (denied.verdict is Verdict.ALLOW) == (outcome == "fails"), arguments
+            assert ("the call sent" in denied.message) == (outcome == "mistyped"), arguments
+
+
+@pytest.mark.usefixtures("core")
+def test_the_published_policy_for_cancel_task_works_as_written():
+    """Ten calls in a minute pass for a grant, the eleventh does not; another grant has its own ten."""
+    text = (EXAMPLES / "cancel_task.json").read_text()
+    engine = Engine(compile_policy(load_policy(read_document(text, "cancel_task.json", "json"))))
+    alice, bob = Caller(engine), Caller(engine)
+    for _ in range(10):
+        assert alice.call("cancel_task", task_id="t").verdict is Verdict.ALLOW
+        alice.clock.advance(seconds=1.88)
+    refused = alice.call("cancel_task", task_id="t")
+    assert refused == Decision(
+        Verdict.THROTTLE,
+        "/tools/cancel_task/limits/cancel_task_rate",
+        "cancel_task is limited to 10 calls a minute. Try again in 41.2 s.",
+        LimitStatus(counter="cancel_task_rate", limit=10, remaining=0, retry_after_ms=41_200),
+    )
+    assert alice.call("list_tasks").rule == "(default deny)"
+    assert all(bob.call("cancel_task").verdict is Verdict.ALLOW for _ in range(10))
+    alice.clock.advance(ns=41_200_000_000 - 1)
+    assert alice.call("cancel_task").verdict is Verdict.THROTTLE
+    alice.clock.advance(ns=1)
+    assert alice.call("cancel_task").verdict is Verdict.ALLOW
+
+
+def test_a_grant_sees_only_what_it_could_call():
+    """Hidden, denied and always-denied tools are not seen; a tool with rules or a spent limit is."""
+    rule = {"conditions": [{"path": "args.a", "op": "eq", "value": 1}]}
+    tools = {
+        "open": {},
+        "ruled": {"require": [rule], "deny_if": [rule]},
+        "never": {"deny_if": [rule, {"conditions": []}]},
+        "denied": {"action": "deny"},
+        "hidden_one": {},
+        "limited": {"limits": [{"counter": "c", "window": "day", "max": 1}]},
+    }
+    grant = caller(hide=["hidden_*"], tools=tools)
+    grant.call("limited")
+    seen = [tool for tool in [*tools, "unlisted"] if grant.engine.sees(tool)]
+    assert seen == ["open", "ruled", "limited"]
+
+
+def test_under_default_allow_unlisted_tools_are_seen_unless_hidden():
+    """What the policy does not name follows `default` and `hide`."""
+    judge = engine(default="allow", hide=["secret"])
+    assert judge.sees("anything")
+    assert not judge.sees("secret")
+    assert judge.default_allows
+    assert not engine().default_allows
+
+
+def test_a_grant_without_a_policy_may_do_nothing():
+    """Every call is denied by `(no policy)` and no tool is seen."""
+    decision = NO_POLICY.decide("open_binary", {}, MemoryBudget(()), 0, 0)
+    assert (decision.verdict, decision.rule) == (Verdict.DENY, "(no policy)")
+    assert decision.message == "This grant has no policy, so every call is denied."
+    assert not NO_POLICY.sees("open_binary")
+    assert not NO_POLICY.default_allows
+
+
+def test_counters_are_bound_when_a_call_first_meets_them():
+    """A counter that no call has met takes no room, and one that is bound is not bound again."""
+    grant = caller(
+        tools={
+            "a": {"limits": [{"counter": name, "window": "minute", "max": 9} for name in ("one", "two")]},
+            "b": {"limits": [{"counter": "three", "window": "minute", "max": 9}]},
+        }
+    )
+    assert grant.budget.bound == []
+    grant.call("a")
+    grant.call("a")
+    assert [grant.budget.counters[slot].name for slot in grant.budget.bound] == ["one", "two"]
+
+
+def test_a_call_that_cannot_be_counted_is_refused():
+    """A full table of counters is our fault: the call is refused as an error, and spends nothing."""
+    judge = engine(tools={"t": {"limits": [{"counter": n, "window": "minute", "max": 9} for n in "ab"]}})
+    budget = MemoryBudget(judge.policy.counters, room=1)
+    decision = judge.decide("t", {}, budget, 1, 1)
+    assert (decision.verdict, decision.rule) == (Verdict.ERROR, "(counters full)")
+    assert decision.message == (
+        "The gateway has no room to count this call of t; its operator can make some."
+    )
+    table = judge.policy.judge_of("t")
+    assert isinstance(table, ToolTable)
+    assert fastpath.remaining(table.limits[0].core, budget.words, budget.slots, 1, 1) == 9
+
+
+def test_a_counter_that_does_not_stay_bound_is_an_error():
+    """A damaged table of counters ends in an error, never in an endless loop or an uncounted call."""
+    judge = engine(tools={"t": {"limits": [{"counter": "c", "window": "minute", "max": 9}]}})
+
+    class Forgetful(MemoryBudget):
+        def bind(self, slot: int) -> None:
+            pass
+
+    with pytest.raises(StateError, match="'c' does not stay bound"):
+        judge.decide("t", {}, Forgetful(judge.policy.counters), 1, 1)
+
+
+def test_a_call_that_can_never_fit_is_denied(monkeypatch: pytest.MonkeyPatch):
+    """Waiting would not help, so it is a denial by the limit, not a throttle."""
+    grant = caller(tools={"t": {"limits": [{"counter": "c", "window": "minute", "max": 9}]}})
+    monkeypatch.setattr(fastpath, "decide", lambda *_: (fastpath.NEVER_FITS, 0, 0, None))
+    decision = grant.call("t")
+    assert (decision.verdict, decision.rule) == (Verdict.DENY, "/tools/t/limits/c")
+    assert decision.message == "One call of t costs more than the limit of 9 calls a minute ever admits."
+
+
+def test_an_answer_of_the_core_that_is_not_known_allows_nothing(monkeypatch: pytest.MonkeyPatch):
+    """A core that is newer than the engine ends in an error, which the gate turns into a refusal."""
+    grant = caller(tools={"t": {}})
+    monkeypatch.setattr(fastpath, "decide", lambda *_: (99, 0, 0, ()))
+    with pytest.raises(AssertionError, match="unknown code 99"):
+        grant.call("t")
+
+
+def test_the_receipt_of_a_call_gives_back_what_it_spent():
+    """A rolled back call can be made again; a call without limits has no receipt."""
+    grant = caller(tools={"t": {"limits": [{"counter": "c", "window": "minute", "max": 1}]}, "free": {}})
+    receipt = grant.call("t").receipt
+    assert receipt is not None
+    assert grant.call("t").verdict is Verdict.THROTTLE
+    fastpath.rollback(grant.budget.words, receipt, grant.clock.monotonic_ns())
+    assert grant.call("t").verdict is Verdict.ALLOW
+    assert grant.call("free").receipt is None
+
+
+VALUES = st.sampled_from([0, 1, 1.5, True, False, "", "x", [], ["x"], [1], {}, {"b": 1}])
+CONDITION = st.one_of(
+    [
+        st.fixed_dictionaries(
+            {"path": st.sampled_from(["args.a", "args.a.b"]), "op": st.sampled_from(ops), "value": values}
+        )
+        for ops, values in [
+            (["eq", "neq", "contains"], VALUES),
+            (["lt", "lte", "gt", "gte"], st.sampled_from([0, 1, 1.5])),
+            (["in", "not_in"], st.lists(VALUES, min_size=1, max_size=3)),
+            (["exists"], st.booleans()),
+            (["regex"], st.sampled_from(["x", "^$"])),
+        ]
+    ]
+)
+RULES = st.lists(st.fixed_dictionaries({"conditions": st.lists(CONDITION, max_size=2)}), max_size=3)
+ARGUMENTS = st.dictionaries(st.just("a"), st.none() | VALUES)
+
+
+@settings(max_examples=60)
+@given(require=RULES, deny_if=RULES, extra=RULES, arguments=ARGUMENTS)
+def test_adding_a_rule_never_allows_more(require: Any, deny_if: Any, extra: Any, arguments: Any):
+    """A call that is refused stays refused when rules are added to `deny_if` or to `require`."""
+    tools = {
+        "fewer": {"require": require, "deny_if": deny_if},
+        "more_deny_if": {"require": require, "deny_if": [*extra, *deny_if]},
+        "more_require": {"require": [*extra, *require], "deny_if": deny_if},
+    }
+    grant = caller(tools=tools)
+    if grant.call("fewer", **arguments).verdict is Verdict.DENY:
+        assert grant.call("more_deny_if", **arguments).verdict is Verdict.DENY
+        assert grant.call("more_require", **arguments).verdict is Verdict.DENY
+
+
+@settings(max_examples=60)
+@given(require=RULES, deny_if=RULES, arguments=ARGUMENTS, data=st.data())
+def test_the_order_of_rules_never_changes_the_verdict(require: Any, deny_if: Any, arguments: Any, data: Any):
+    """Rules and conditions in any order allow and deny the same calls."""
+
+    def shuffled(rules: list[Any]) -> list[Any]:
+        order = data.draw(st.permutations(rules))
+        return [{"conditions": data.draw(st.permutations(rule["conditions"]))} for rule in order]
+
+    tools = {
+        "written": {"require": require, "deny_if": deny_if},
+        "shuffled": {"require": shuffled(require), "deny_if": shuffled(deny_if)},
+    }
+    grant = caller(tools=tools)
+    assert grant.call("written", **arguments).verdict == grant.call("shuffled", **arguments).verdict

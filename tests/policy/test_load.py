@@ -1,0 +1,82 @@
+"""From a document to a policy: nothing wrong with it stays unsaid."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.documents import read_document
+from gateway.errors import DocumentError
+from gateway.policy.load import load_policy
+from gateway.policy.tables import compile_policy
+from tests.support.policies import document
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "policies").glob("*.json"))
+
+
+def problems(text: str) -> list[tuple[str, str]]:
+    """The place and the message of every problem of a YAML policy."""
+    with pytest.raises(DocumentError) as caught:
+        load_policy(read_document(text, "p.yaml", "yaml"))
+    return [(problem.place, problem.message) for problem in caught.value.problems]
+
+
+def test_mistakes_of_every_kind_are_reported_together():
+    """Shape, words, values, bounds and conflicts, each with its place and what would mend it."""
+    assert problems("""\
+version: "2"
+default: deny
+tols: {}
+tools:
+  a:
+    approve_if: []
+    limits: [{counter: c, window: minut, max: 10}]
+    deny_if:
+      - conditions: [{path: args.x, op: notin, value: [1]}, {path: x, op: gt, value: "1"}]
+""") == [
+        ("p.yaml:1:1: /version", "unknown value; known here: 1"),
+        ("p.yaml:3:1: /tols", "unknown field; did you mean `tools`?"),
+        ("p.yaml:9:37: /tools/a/deny_if/0/conditions/0/op", "unknown value; did you mean `not_in`?"),
+        ("p.yaml:6:5: /tools/a/approve_if", "`approve_if` is not supported yet by this version; remove it"),
+        (
+            "p.yaml:9:62: /tools/a/deny_if/0/conditions/1/path",
+            "the path `x` must start with `args.`, as in `args.action`",
+        ),
+        (
+            "p.yaml:9:79: /tools/a/deny_if/0/conditions/1/value",
+            "`gt` compares numbers; its value must be a number, not a string",
+        ),
+        (
+            "p.yaml:7:27: /tools/a/limits/0/window",
+            (
+                "`minut` is not a window; write `second`, `minute`, `hour` or `day`, "
+                "a duration such as `90s`, `15m` or `2h`, or a number of seconds"
+            ),
+        ),
+    ]
+
+
+def test_a_mistake_beyond_the_shapes_is_enough():
+    """A document whose shapes are right is still refused for what it says."""
+    assert problems("version: '1'\ndefault: deny\ntools: {a: {action: require_approval}}") == [
+        (
+            "p.yaml:3:13: /tools/a/action",
+            "`action: require_approval` is not supported yet by this version; remove it",
+        )
+    ]
+
+
+def test_a_document_that_is_no_mapping_is_refused():
+    """A list is not a policy."""
+    assert problems("- 1") == [("p.yaml:1:1", "expected a mapping, got a list")]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_every_example_loads_and_compiles(path: Path):
+    """The policies that we ship have no mistakes."""
+    compile_policy(load_policy(read_document(path.read_text(), path.name, "json")))
+
+
+def test_a_policy_has_what_its_document_says():
+    """Fields come through as they were written."""
+    policy = load_policy(document({"version": "1", "default": "allow", "hide": ["x*"], "description": "d"}))
+    assert (policy.default, policy.hide, policy.description) == ("allow", ("x*",), "d")

@@ -1,0 +1,31 @@
+"""Grants for tests, whose counters live in plain memory."""
+
+from typing import Any
+
+from gateway.policy.engine import NO_POLICY
+from gateway.proxy.identity import Grant
+from gateway.tokens import token_digest
+from tests.support.policies import MemoryBudget, engine
+
+SEED_TOOLS: dict[str, Any] = {
+    "cancel_task": {"limits": [{"counter": "cancel_task_rate", "window": "minute", "max": 10, "scope": "grant"}]}
+}
+
+
+def grant(
+    label: str = "alice",
+    *,
+    server: str = "binassist",
+    token: str = "token-alice",
+    expires_ns: int | None = None,
+    **policy: Any,
+) -> Grant:
+    """A grant whose policy has these fields: `default: deny` unless said otherwise."""
+    judge = engine(**policy)
+    budget = MemoryBudget(judge.policy.counters)
+    return Grant(label, server, "test-policy", token_digest(token), expires_ns, judge, budget)
+
+
+def bare_grant() -> Grant:
+    """A grant without a policy."""
+    return Grant("bare", "binassist", "", token_digest("token-bare"), None, NO_POLICY, MemoryBudget(()))

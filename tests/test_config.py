@@ -1,0 +1,192 @@
+"""Settings as the gateway gets them, and configurations that it refuses."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.config import Address, Grant, Server, build_config, load_config
+from gateway.documents import read_document
+from gateway.errors import DocumentError
+
+CONFIG = f"""\
+listen: "[::1]:8080"
+admin:
+  listen: localhost:0
+state_dir: var/state
+servers:
+  binassist:
+    url: http://127.0.0.1:9090/mcp
+    headers: {{X-Api-Key: "ours, to the server"}}
+    timeout: 2m
+policies:
+  from-file: {{file: policies/one.json}}
+  inline: {{version: "1", default: deny}}
+grants:
+  - label: alice-laptop
+    server: binassist
+    policy: from-file
+    token_sha256: {"ab" * 32}
+    expires: 2027-06-30T00:00:00Z
+  - {{label: bob, server: binassist, token_sha256: {"cd" * 32}}}
+allowed_hosts: [Gateway.example]
+allowed_origins: [https://console.example]
+"""
+
+
+def write(path: Path, text: str, mode: int = 0o600) -> Path:
+    """Write a file that the gateway would trust, unless the mode says otherwise."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A right configuration with its policy file beside it."""
+    write(tmp_path / "policies/one.json", '{"version": "1", "default": "allow"}')
+    return write(tmp_path / "gateway.yaml", CONFIG)
+
+
+def problems(path):
+    """The lines that a person sees, with the folder cut away."""
+    with pytest.raises(DocumentError) as refused:
+        load_config(path)
+    return str(refused.value).replace(f"{path.parent}/", "").splitlines()
+
+
+def test_a_configuration_becomes_values(file, tmp_path):
+    """Everything written in the file arrives, in types and units of its own."""
+    config = load_config(file)
+    assert config.listen == Address("::1", 8080)
+    assert config.admin_listen == Address("localhost", 0)
+    assert config.state_dir == tmp_path / "var/state"
+    assert config.servers == {
+        "binassist": Server(
+            name="binassist",
+            url="http://127.0.0.1:9090/mcp",
+            headers={"X-Api-Key": "ours, to the server"},
+            timeout_s=120,
+        )
+    }
+    assert config.grants == (
+        Grant("alice-laptop", "binassist", "from-file", b"\xab" * 32, 1814313600 * 10**9),
+        Grant("bob", "binassist", None, b"\xcd" * 32, None),
+    )
+    assert config.allowed_hosts == ("gateway.example",)
+    assert config.allowed_origins == ("https://console.example",)
+    assert config.warnings == ()
+
+
+def test_credentials_do_not_show(file):
+    """Whatever prints or logs a configuration never prints a header's value."""
+    assert "ours, to the server" not in repr(load_config(file))
+
+
+def test_policies_come_as_documents_with_places(file, tmp_path):
+    """A policy in a file has places in that file, an inline one in the configuration."""
+    policies = load_config(file).policies
+    assert policies["from-file"].value == {"version": "1", "default": "allow"}
+    assert policies["from-file"].place(("default",)) == f"{tmp_path}/policies/one.json:1:18: /default"
+    assert policies["inline"].value == {"version": "1", "default": "deny"}
+    assert policies["inline"].place(("default",)) == f"{file}:12:26: /policies/inline/default"
+
+
+def test_only_a_server_has_to_be_named():
+    """Everything else has a default, and the defaults are loopback."""
+    config = build_config(
+        read_document('{"servers": {"a": {"url": "http://h"}}}', "f", "json"), Path("there")
+    )
+    assert config.listen == Address("127.0.0.1", 8080)
+    assert config.admin_listen == Address("127.0.0.1", 9901)
+    assert config.state_dir == Path("there/state")
+    assert config.servers["a"].timeout_s == 120
+    assert (config.policies, config.grants) == ({}, ())
+
+
+def test_json_and_toml_say_the_same(tmp_path):
+    """The three formats are three ways to write one configuration."""
+    toml = write(
+        tmp_path / "a.toml",
+        f"""
+servers.a.url = "http://h"
+[[grants]]
+label = "x"
+server = "a"
+token_sha256 = "{"ab" * 32}"
+expires = 2027-06-30T00:00:00Z
+""",
+    )
+    json = write(
+        tmp_path / "a.json",
+        '{"servers": {"a": {"url": "http://h"}}, "grants": [{"label": "x", "server": "a",'
+        f' "token_sha256": "{"ab" * 32}", "expires": "2027-06-30T00:00:00Z"}}]}}',
+    )
+    assert load_config(toml) == load_config(json)
+
+
+def test_every_mistake_is_told_at_once(file):
+    """Mistakes in several places, and in policy files, come together, each with its own place."""
+    spoiled = CONFIG.replace("policy: from-file", "policy: from-fil").replace(
+        "label: bob", "label: alice-laptop"
+    )
+    write(file, spoiled.replace("one.json", "none.json"))
+    assert problems(file) == [
+        "gateway.yaml:14:5: /grants/0/label: also written at /grants/1/label; each grant needs its own",
+        "gateway.yaml:16:5: /grants/0/policy: no policy has this name; did you mean `from-file`?",
+        "gateway.yaml:19:6: /grants/1/label: also written at /grants/0/label; each grant needs its own",
+        (
+            "gateway.yaml:11:15: /policies/from-file/file: policies/none.json: cannot be read:"
+            " No such file or directory"
+        ),
+    ]
+
+
+def test_unknown_fields_are_told_with_the_nearest_known_one(file):
+    """A typing error is named with what was probably meant."""
+    write(file, CONFIG.replace("state_dir", "state_dirs").replace("url:", "ulr:"))
+    assert problems(file) == [
+        "gateway.yaml:4:1: /state_dirs: unknown field; did you mean `state_dir`?",
+        "gateway.yaml:6:3: /servers/binassist: the field `url` is missing",
+        "gateway.yaml:7:5: /servers/binassist/ulr: unknown field; did you mean `url`?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "problem"),
+    [
+        ("{", 0o600, "policies/one.json:1:2: expected a field name in double quotes"),
+        (
+            "{}",
+            0o660,
+            "gateway.yaml:11:15: /policies/from-file/file: policies/one.json: can be changed by other users",
+        ),
+    ],
+)
+def test_a_policy_file_that_cannot_be_used_is_refused(file, tmp_path, text, mode, problem):
+    """A malformed policy is told at its own place, one that may not be trusted where it is named."""
+    write(tmp_path / "policies/one.json", text, mode)
+    [line] = problems(file)
+    assert line.startswith(problem)
+
+
+def test_a_policy_file_of_unknown_format_is_refused(file):
+    """The suffix of a policy file must say its format."""
+    write(file, CONFIG.replace("one.json", "one.txt"))
+    [line] = problems(file)
+    assert line.startswith("gateway.yaml:11:15: /policies/from-file/file: one.txt: the name must end in")
+
+
+def test_a_configuration_that_others_can_change_is_refused(file):
+    """Whoever can write the configuration could grant themselves everything."""
+    file.chmod(0o664)
+    assert problems(file) == ["gateway.yaml: can be changed by other users; run `chmod go-w gateway.yaml`"]
+
+
+def test_secrets_that_everybody_can_read_are_warned_about(file):
+    """Headers for a server usually hold a credential; without any there is nothing to warn of."""
+    file.chmod(0o644)
+    [warning] = load_config(file).warnings
+    assert "chmod o-r" in warning
+    write(file, CONFIG.replace('headers: {X-Api-Key: "ours, to the server"}', "headers: {}"), 0o644)
+    assert load_config(file).warnings == ()

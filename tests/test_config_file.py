@@ -1,0 +1,132 @@
+"""Every check on a configuration file: one mistake, one fault at its place."""
+
+import msgspec
+import pytest
+
+from gateway.config_file import ConfigFile, config_faults, policy_file, timeout_s
+
+DIGEST = "ab" * 32
+RIGHT = {
+    "listen": "0.0.0.0:8080",
+    "servers": {"binassist": {"url": "http://127.0.0.1:9090/mcp", "headers": {"X-Api-Key": "a b"}}},
+    "policies": {"cancel-task": {"file": "p.json"}},
+    "grants": [
+        {"label": "alice", "server": "binassist", "policy": "cancel-task", "token_sha256": DIGEST},
+        {"label": "bob", "server": "binassist", "token_sha256": "cd" * 32, "expires": "2027-06-30T00:00:00Z"},
+    ],
+    "allowed_hosts": ["gateway.example"],
+    "allowed_origins": ["https://console.example"],
+}
+
+
+def faults(changes):
+    """The faults of the right file after some values were set, each by its path."""
+    value = msgspec.json.decode(msgspec.json.encode(RIGHT))
+    for path, new in changes.items():
+        *parents, last = path
+        part = value
+        for step in parents:
+            part = part.setdefault(step, {}) if isinstance(part, dict) else part[step]
+        part[last] = new
+    return list(config_faults(msgspec.convert(value, ConfigFile)))
+
+
+def test_a_right_file_has_no_faults():
+    """The file that the cases below spoil is itself in order."""
+    assert faults({}) == []
+
+
+SERVER = ("servers", "binassist")
+GRANT = ("grants", 1)
+HEADERS = (*SERVER, "headers")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("listen",), "8080", "not host:port"),
+        (("admin", "listen"), "0.0.0.0", "not host:port"),
+        (("admin", "listen"), "0.0.0.0:9901", "must be loopback"),
+        (("admin", "listen"), "admin.example:9901", "must be loopback"),
+        (("state_dir",), "", "path of a directory"),
+        ((*SERVER, "url"), "ftp://h", "http:// or https://"),
+        ((*SERVER, "timeout"), "soon", "not a duration"),
+        ((*SERVER, "timeout"), "25h", "at most 24h"),
+        ((*SERVER, "timeout"), 0, "more than zero"),
+        ((*SERVER, "timeout"), -1.5, "more than zero"),
+        ((*HEADERS, "X Y"), "1", "not the name of a header"),
+        ((*HEADERS, ""), "1", "not the name of a header"),
+        ((*HEADERS, "Host"), "1", "the gateway sets this header itself"),
+        ((*HEADERS, "Content-Length"), "1", "the gateway sets this header itself"),
+        ((*HEADERS, "Transfer-Encoding"), "chunked", "the gateway sets this header itself"),
+        ((*HEADERS, "Mcp-Session-Id"), "1", "the gateway sets this header itself"),
+        ((*HEADERS, "X-B"), "a\r\nHost: x", "visible ASCII"),
+        ((*HEADERS, "X-B"), " a", "visible ASCII"),
+        ((*HEADERS, "X-B"), "", "visible ASCII"),
+        ((*HEADERS, "X-B"), "é", "visible ASCII"),
+        ((*HEADERS, "x-api-key"), "1", "written twice"),
+        (("policies", "p", "file"), 1, "path of a policy file"),
+        ((*GRANT, "label"), "a\nb", "printable"),
+        ((*GRANT, "token_sha256"), "ab", "SHA-256"),
+        ((*GRANT, "server"), "binasist", "no server has this name; did you mean `binassist`?"),
+        ((*GRANT, "policy"), "x", "no policy has this name; known here: cancel-task"),
+        ((*GRANT, "expires"), "2027-06-30T00:00:00", "no offset"),
+        (("allowed_hosts", 0), "http://h", "not a host"),
+        (("allowed_hosts", 0), "h:80", "write the host alone"),
+        (("allowed_origins", 0), "https://h/", "not an origin"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_found_where_it_is(path, value, message):
+    """One wrong value gives one fault, at its place, that says what would mend it."""
+    [(where, said)] = faults({path: value})
+    assert where == path
+    assert message in said
+
+
+def test_names_are_checked_too():
+    """A name of a server or a policy that cannot be shown everywhere is refused."""
+    found = faults({("servers", "A b"): {"url": "http://h"}, ("policies", "a\nb"): {}})
+    assert [path for path, _ in found] == [("servers", "A b"), ("policies", "a\nb")]
+
+
+def test_a_file_without_servers_is_refused():
+    """A gateway with nothing behind it is a mistake."""
+    assert (("servers",), "names no server; add one with its `url`") in faults({("servers",): {}})
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:8080", "[::]:8080", "192.168.1.2:8080", "gateway.example:8080"])
+def test_nothing_is_open_to_others_without_a_grant(listen):
+    """Without a grant only loopback is accepted: nobody could sign in, so it is a mistake."""
+    [(path, message)] = faults({("listen",): listen, ("grants",): []})
+    assert path == ("listen",)
+    assert "no grant" in message
+    assert faults({("listen",): "[::1]:8080", ("grants",): []}) == []
+
+
+def test_the_two_listeners_are_apart():
+    """Agents and people never share an address, unless the system chooses the ports."""
+    [(path, _)] = faults({("listen",): "127.0.0.1:80", ("admin", "listen"): "127.0.0.1:80"})
+    assert path == ("admin", "listen")
+    assert faults({("listen",): "127.0.0.1:0", ("admin", "listen"): "127.0.0.1:0"}) == []
+
+
+def test_twins_name_each_other():
+    """A label or a token that two grants share is told at both."""
+    assert faults({(*GRANT, "label"): "alice", (*GRANT, "token_sha256"): DIGEST.upper()}) == [
+        (("grants", 0, "label"), "also written at /grants/1/label; each grant needs its own"),
+        (("grants", 1, "label"), "also written at /grants/0/label; each grant needs its own"),
+        (("grants", 0, "token_sha256"), "also written at /grants/1/token_sha256; each grant needs its own"),
+        (("grants", 1, "token_sha256"), "also written at /grants/0/token_sha256; each grant needs its own"),
+    ]
+
+
+def test_a_policy_is_a_reference_only_if_it_says_nothing_else():
+    """`file` alone refers to a file; with other fields, or without it, the entry is the policy itself."""
+    assert policy_file({"file": "p.json"}) == "p.json"
+    assert policy_file({"file": "p.json", "version": "1"}) is None
+    assert policy_file({"version": "1"}) is None
+
+
+def test_time_outs():
+    """A number is seconds; a text carries its unit."""
+    assert (timeout_s(2.5), timeout_s("500ms"), timeout_s("24h")) == (2.5, 0.5, 86400)
