@@ -18,7 +18,7 @@ help: ## List what make can do
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 run: build ## Start the demo server and a gateway before it, and say what to try
-	$(VENV)/gateway demo up
+	$(VENV)/gateway demo up --directory build/demo
 
 demo: build ## Show the gateway at work with the official client, in a table
 	$(VENV)/gateway demo tour
@@ -29,8 +29,7 @@ test: build clients ## Run the tests
 coverage: build clients ## Run the tests and show what they leave out, in the core too
 	GATEWAY_CYTHON_TRACE=1 $(COMPILE)
 	cp build/gateway/_fastpath.c gateway/
-	$(VENV)/coverage run -m pytest; status=$$?; rm gateway/_fastpath.c $(EXTENSION); exit $$status
-	$(VENV)/coverage report
+	$(VENV)/coverage run -m pytest; status=$$?; $(VENV)/coverage report; rm gateway/_fastpath.c $(EXTENSION); exit $$status
 
 check: build ## Format, lint, types, layers, and the compiled core against its stub
 	$(VENV)/ruff format --check

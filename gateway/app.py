@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Mapping
 from typing import Final
 
@@ -73,7 +74,9 @@ class Gateway:
         self._tasks.spawn(self._keep_touching(), "touch the counters")
         probes = {f"server {name}": upstream.is_reachable for name, upstream in self._upstreams.items()}
         admin = health.make_application(
-            self._metrics.registry, probes, Addresses.of(self._config.admin_listen.host, self._config.allowed_hosts)
+            self._metrics.registry,
+            probes,
+            Addresses.of(self._config.admin_listen.host, self._config.allowed_hosts),
         )
         self.admin_url = await self._listen(web.AppRunner(admin, access_log=None), self._config.admin_listen)
         self.url = await self._listen(make_runner(self._downstream), self._config.listen)
@@ -95,7 +98,8 @@ class Gateway:
 
     def _endpoints(self) -> dict[str, Endpoint]:
         endpoints = {
-            f"/mcp/{name}": Endpoint(name, Relay(upstream, self._tasks)) for name, upstream in self._upstreams.items()
+            f"/mcp/{name}": Endpoint(name, Relay(upstream, self._tasks))
+            for name, upstream in self._upstreams.items()
         }
         if len(endpoints) == 1:
             endpoints["/mcp"] = next(iter(endpoints.values()))
@@ -125,7 +129,8 @@ class Gateway:
         try:
             await web.TCPSite(runner, address.host, address.port).start()
         except OSError as error:
-            raise GatewayError(f"cannot listen on {address}: {error.strerror}") from None
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise GatewayError(f"cannot listen on {address.host}:{address.port}: {reason}") from None
         host, port = runner.addresses[0][:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

@@ -114,14 +114,10 @@ def test_a_package_file_holds_a_docstring_only(path):
 def test_the_compiled_core_imports_nothing_of_ours():
     """The import linter cannot see into a .pyx, so this test does."""
     ours = re.compile(r"^\s*(?:c?import gateway|from (?:gateway|\.)).*$", re.MULTILINE)
-    assert {relative(path): ours.findall(path.read_text()) for path in COMPILED} == {
-        "gateway/_fastpath.pyx": []
-    }
+    assert {relative(path): ours.findall(path.read_text()) for path in COMPILED} == {"gateway/_fastpath.pyx": []}
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in MODULES if p.name not in {"__init__.py", "__main__.py"}], ids=relative
-)
+@pytest.mark.parametrize("path", [p for p in MODULES if p.name not in {"__init__.py", "__main__.py"}], ids=relative)
 def test_every_module_has_its_test_file(path):
     """The tests of gateway/policy/load.py are in tests/policy/test_load.py, and so for each module."""
     mirrored = TESTS / path.relative_to(PACKAGE).with_name(f"test_{path.name}")

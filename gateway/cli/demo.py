@@ -1,10 +1,15 @@
-"""`gateway demo`: runs the stand-in for BinAssistMCP."""
+"""`gateway demo`: the stand-in for BinAssistMCP, alone, with a gateway before it, or toured by a client."""
 
 import argparse
+from pathlib import Path
 
-from gateway.errors import GatewayError
+from gateway.cli import demo_tour, demo_up, extra
 
-_WORDS = {"serve": "run the stand-in server (the default)"}
+_WORDS = {
+    "serve": "run the stand-in server (the default)",
+    "up": "run it with a gateway before it, on ports that are free, and print what to connect to",
+    "tour": "show the official client at a gateway of its own, in a table",
+}
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -13,20 +18,27 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser("demo", help="run a stand-in for BinAssistMCP, to try the gateway")
     parser.add_argument("word", nargs="?", choices=list(_WORDS), default="serve", help=words)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=9090, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=9090, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument(
+        "--directory", type=Path, default=Path("gateway-demo"), help="where `up` keeps its files (default: %(default)s)"
+    )
+    parser.add_argument("--free-ports", action="store_true", help="let `up` take any free ports at once")
     parser.add_argument("--slow", action="store_true", help="let analysis block the server, as the real one")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until interrupted; the exit code. `GatewayError` when the server can't be started."""
-    try:
-        # Imported late, because the SDK comes with an extra that the other commands do without.
-        from gateway.demo import server  # noqa: PLC0415
-    except ModuleNotFoundError as missing:
-        if (missing.name or "").startswith("gateway"):
-            raise
-        raise GatewayError(
-            f"the demo needs {missing.name}, which is not installed: pip install 'mcp-policy-gateway[demo]'"
-        ) from missing
-    server.serve(args.host, args.port, args.slow)
-    return 0
+    """Serve until interrupted, or give the tour; the exit code. `GatewayError` when something can't be started."""
+    match args.word:
+        case "up":
+            return demo_up.run(args)
+        case "tour":
+            return demo_tour.run(args)
+        case _:
+            extra.load("gateway.demo.server", "demo").serve(args.host, args.port, args.slow)
+            return 0
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number from 0 to 65535")

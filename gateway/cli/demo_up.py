@@ -9,7 +9,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import sleep
 from typing import Any, Final
@@ -50,12 +50,16 @@ def client_config_path(directory: Path) -> Path:
     return directory / "mcp.json"
 
 
+def config_path(directory: Path) -> Path:
+    """The configuration of the gateway that `run` starts."""
+    return directory / "gateway.json"
+
+
 def _announce(gateway: Gateway, directory: Path, ports: dict[str, int], tokens: dict[str, str]) -> None:
     url = f"{gateway.url}/mcp"
     snippet = json.dumps(_client_config(url, tokens), indent=2)
     path = client_config_path(directory)
-    path.touch(mode=0o600)
-    path.write_text(snippet + "\n")
+    _write_private(path, snippet)
     print(f"""
 The gateway is running; Ctrl-C stops it.
 
@@ -79,7 +83,11 @@ Try: connect an agent and let it call cancel_task eleven times, or watch the off
 def _client_config(url: str, tokens: dict[str, str]) -> dict[str, Any]:
     return {
         "mcpServers": {
-            f"binassist-{label}": {"type": "http", "url": url, "headers": {"Authorization": f"Bearer {token}"}}
+            f"binassist-{label}": {
+                "type": "http",
+                "url": url,
+                "headers": {"Authorization": f"Bearer {token}"},
+            }
             for label, token in tokens.items()
         }
     }
@@ -90,7 +98,8 @@ def _tokens(directory: Path) -> dict[str, str]:
     try:
         known = json.loads(client_config_path(directory).read_text())["mcpServers"]
         return {
-            label: known[f"binassist-{label}"]["headers"]["Authorization"].removeprefix("Bearer ") for label in GRANTS
+            label: known[f"binassist-{label}"]["headers"]["Authorization"].removeprefix("Bearer ")
+            for label in GRANTS
         }
     except (OSError, ValueError, KeyError, TypeError):
         return {label: new_token() for label in GRANTS}
@@ -105,14 +114,26 @@ def _write_config(directory: Path, ports: dict[str, int], tokens: dict[str, str]
         "servers": {"binassist": {"url": f"http://127.0.0.1:{ports['server']}/mcp"}},
         "policies": {label: json.loads((policies / file).read_text()) for label, (file, _) in GRANTS.items()},
         "grants": [
-            {"label": label, "server": "binassist", "policy": label, "token_sha256": token_digest(token).hex()}
+            {
+                "label": label,
+                "server": "binassist",
+                "policy": label,
+                "token_sha256": token_digest(token).hex(),
+            }
             for label, token in tokens.items()
         ],
     }
-    path = directory / "gateway.json"
-    path.write_text(json.dumps(document, indent=2) + "\n")
-    path.chmod(0o600)
+    path = config_path(directory)
+    _write_private(path, json.dumps(document, indent=2))
     return path
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only this user can read, in one step: whoever finds it finds all of it."""
+    draft = path.with_suffix(".new")
+    with open(draft, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(text + "\n")
+    draft.rename(path)
 
 
 def _port(wanted: int) -> int:
@@ -129,21 +150,37 @@ def _port(wanted: int) -> int:
 @contextlib.contextmanager
 def _demo_server(port: int, *, is_slow: bool) -> Iterator[None]:
     """The stand-in as a process of its own, so that its blocking calls block nobody else."""
-    command = [sys.executable, "-m", "gateway", "demo", "serve", "--port", str(port), *(["--slow"] if is_slow else [])]
+    command = [
+        sys.executable,
+        "-m",
+        "gateway",
+        "demo",
+        "serve",
+        "--port",
+        str(port),
+        *(["--slow"] if is_slow else []),
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ)
     try:
-        _await_listener(process, port)
+        wait_until(lambda: _accepts_connections(port), process, "the demo server")
         yield
     finally:
         process.terminate()
         process.wait()
 
 
-def _await_listener(process: "subprocess.Popen[bytes]", port: int) -> None:
+def wait_until(is_ready: Callable[[], bool], process: "subprocess.Popen[bytes]", what: str) -> None:
+    """Wait for a process that was started. Raises `GatewayError` when it ends or takes too long."""
     for _ in range(START_POLLS):
         if process.poll() is not None:
             break
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        if is_ready():
             return
         sleep(POLL_S)
-    raise GatewayError("the demo server did not start; see what it printed above")
+    raise GatewayError(f"{what} did not start; see what it printed above")
+
+
+def _accepts_connections(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False

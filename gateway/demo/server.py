@@ -159,9 +159,9 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=128)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise GatewayError(
-            f"cannot listen on {host}:{port}: {error}; choose another with --host or --port"
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another with --host or --port"
         ) from error
 
 

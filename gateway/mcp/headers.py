@@ -4,6 +4,7 @@ Headers are pairs of (name, value) in the order received; names are compared wit
 """
 
 import base64
+import contextlib
 from collections.abc import Iterable
 from typing import Final
 
@@ -83,8 +84,10 @@ def _decoded(value: str) -> str:
     """A header value with the base64 sentinel undone. Raises `MismatchError` for a broken one."""
     if not (value.startswith(_SENTINEL_START) and value.endswith(_SENTINEL_END)):
         return value
-    try:
-        raw = base64.b64decode(value[len(_SENTINEL_START) : -len(_SENTINEL_END)], validate=True)
-        return raw.decode()
-    except ValueError:
-        raise MismatchError("A header value has a broken base64 encoding.") from None
+    encoded = value.removeprefix(_SENTINEL_START).removesuffix(_SENTINEL_END)
+    with contextlib.suppress(ValueError):
+        raw = base64.b64decode(encoded, validate=True)
+        # Python lets surplus padding and stray bits pass; others do not.
+        if base64.b64encode(raw).decode() == encoded:
+            return raw.decode()
+    raise MismatchError("A header value has a broken base64 encoding.")

@@ -56,7 +56,7 @@ class Downstream:
         self._recorder = recorder
         self._session_key = session_key
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request, from its first header to the last byte of its answer."""
         headers = [(name, value) for name, value in request.headers.items()]
         endpoint = self._endpoints.get(request.raw_path)
@@ -75,13 +75,15 @@ class Downstream:
                     case "GET" | "DELETE":
                         return await self._stream_or_end(exchange, request, headers, endpoint, grant)
                     case _:
-                        raise Refusal(405, "method", "Use POST, GET or DELETE.", headers={"Allow": "POST, GET, DELETE"})
+                        raise Refusal(
+                            405, "method", "Use POST, GET or DELETE.", headers={"Allow": "POST, GET, DELETE"}
+                        )
             except Refusal as refusal:
                 exchange.refused(refusal)
                 return reply.refusal(refusal)
 
     async def _post(
-        self, exchange: Exchange, request: web.Request, headers: Headers, endpoint: Endpoint, grant: Grant
+        self, exchange: Exchange, request: web.BaseRequest, headers: Headers, endpoint: Endpoint, grant: Grant
     ) -> web.StreamResponse:
         body = await edge.read_body(request, headers)
         exchange.read()
@@ -107,7 +109,7 @@ class Downstream:
         return await endpoint.relay.run(exchange, request, outbound)
 
     async def _stream_or_end(
-        self, exchange: Exchange, request: web.Request, headers: Headers, endpoint: Endpoint, grant: Grant
+        self, exchange: Exchange, request: web.BaseRequest, headers: Headers, endpoint: Endpoint, grant: Grant
     ) -> web.StreamResponse:
         """GET opens a legacy session's stream, DELETE ends the session. Neither carries a message to judge."""
         upstream_session = self._session(headers, grant)

@@ -61,7 +61,7 @@ class Addresses(msgspec.Struct, frozen=True):
         return authority is not None and authority["host"].lower() in _LOOPBACK_NAMES
 
 
-def check_form(request: web.Request, headers: Headers) -> None:
+def check_form(request: web.BaseRequest, headers: Headers) -> None:
     """Refuse what HTTP readers are known to read in different ways. Raises `Refusal`."""
     names = [name.lower() for name, _ in headers]
     for name in _SINGLE_HEADERS:
@@ -82,7 +82,7 @@ def check_form(request: web.Request, headers: Headers) -> None:
         raise Refusal(400, "http_version", "HTTP/1.1 is required.")
 
 
-async def read_body(request: web.Request, headers: Headers) -> bytes:
+async def read_body(request: web.BaseRequest, headers: Headers) -> bytes:
     """The whole body of a POST. Raises `Refusal`: 406, 408, 411, 413 or 415."""
     values = {name.lower(): value for name, value in headers}
     if "transfer-encoding" in values or "content-length" not in values:

@@ -19,13 +19,17 @@ logger = logging.getLogger(__name__)
 
 _PROTOCOL = Decision(Verdict.ALLOW, "(protocol)")
 _UNKNOWN_METHOD = Decision(Verdict.DENY, "(unknown method)", "Method not found")
-_BROKEN = Decision(Verdict.ERROR, "(internal error)", "The gateway could not judge this call, so it was not run.")
+_BROKEN = Decision(
+    Verdict.ERROR, "(internal error)", "The gateway could not judge this call, so it was not run."
+)
 
 
 class GrantBudget:
     """The counters of one grant: where in the table each one lives, found at its first use."""
 
-    def __init__(self, store: CounterStore, server: str, policy: str, grant: str, counters: tuple[Counter, ...]) -> None:
+    def __init__(
+        self, store: CounterStore, server: str, policy: str, grant: str, counters: tuple[Counter, ...]
+    ) -> None:
         self.words = store.words
         self.slots = fastpath.Slots(len(counters))
         self._store = store

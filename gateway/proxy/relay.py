@@ -79,7 +79,7 @@ class Relay:
         self._upstream = upstream
         self._tasks = tasks
 
-    async def run(self, exchange: Exchange, request: web.Request, outbound: Outbound) -> web.StreamResponse:
+    async def run(self, exchange: Exchange, request: web.BaseRequest, outbound: Outbound) -> web.StreamResponse:
         """Forward, and stream the answer to the agent. Failures of the server become answers, not exceptions."""
         exchange.forwarded()
         # A task of its own, so that it can outlive the agent's connection.
@@ -104,7 +104,7 @@ class Relay:
         return response
 
     async def _copy(
-        self, exchange: Exchange, request: web.Request, outbound: Outbound, answer: Answer
+        self, exchange: Exchange, request: web.BaseRequest, outbound: Outbound, answer: Answer
     ) -> web.StreamResponse:
         response = web.StreamResponse(status=answer.status)
         for name, value in mcp_headers.returned(answer.headers):
@@ -122,7 +122,7 @@ class Relay:
         return await self._write_whole(exchange, request, response, body)
 
     async def _copy_bytes(
-        self, exchange: Exchange, request: web.Request, answer: Answer, response: web.StreamResponse
+        self, exchange: Exchange, request: web.BaseRequest, answer: Answer, response: web.StreamResponse
     ) -> web.StreamResponse:
         """Pass a long body on as it comes. If it breaks off, so does ours: a cut body must not look whole."""
         response.content_length = answer.content_length
@@ -141,7 +141,7 @@ class Relay:
     async def _copy_events(
         self,
         exchange: Exchange,
-        request: web.Request,
+        request: web.BaseRequest,
         outbound: Outbound,
         answer: Answer,
         response: web.StreamResponse,
@@ -168,7 +168,7 @@ class Relay:
         return response
 
     async def _write_whole(
-        self, exchange: Exchange, request: web.Request, response: web.StreamResponse, body: bytes
+        self, exchange: Exchange, request: web.BaseRequest, response: web.StreamResponse, body: bytes
     ) -> web.StreamResponse:
         response.content_length = len(body)
         await response.prepare(request)
@@ -244,7 +244,7 @@ def _filtered(filter_bytes: Callable[[bytes], bytes], data: bytes) -> bytes:
         raise UpstreamError(Failure.BROKEN, str(error), may_have_run=True) from None
 
 
-async def _write(exchange: Exchange, request: web.Request, response: web.StreamResponse, data: bytes) -> None:
+async def _write(exchange: Exchange, request: web.BaseRequest, response: web.StreamResponse, data: bytes) -> None:
     """Write to the agent. Raises `ConnectionError` when it has gone, or has stopped reading and is cut off."""
     try:
         async with asyncio.timeout(WRITE_TIMEOUT_S):
@@ -255,7 +255,7 @@ async def _write(exchange: Exchange, request: web.Request, response: web.StreamR
     exchange.sent(len(data))
 
 
-def _abort(request: web.Request) -> None:
+def _abort(request: web.BaseRequest) -> None:
     if request.transport is not None:
         request.transport.abort()
 

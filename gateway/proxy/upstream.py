@@ -5,6 +5,7 @@ What matters about a failure is whether the call may have run: only one that can
 
 import asyncio
 import enum
+import os
 import ssl
 from collections.abc import AsyncIterator
 from typing import Final
@@ -67,7 +68,9 @@ class Answer:
         except TimeoutError:
             raise UpstreamError(Failure.TIMEOUT, "The server stopped answering.", may_have_run=True) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise UpstreamError(Failure.BROKEN, f"The answer broke off: {_reason(error)}.", may_have_run=True) from None
+            raise UpstreamError(
+                Failure.BROKEN, f"The answer broke off: {_reason(error)}.", may_have_run=True
+            ) from None
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises `UpstreamError`, also when it is longer than `limit` bytes."""
@@ -75,7 +78,9 @@ class Answer:
         async for chunk in self.chunks():
             body += chunk
             if len(body) > limit:
-                raise UpstreamError(Failure.BROKEN, f"The answer is longer than {limit} bytes.", may_have_run=True)
+                raise UpstreamError(
+                    Failure.BROKEN, f"The answer is longer than {limit} bytes.", may_have_run=True
+                )
         return bytes(body)
 
     def close(self) -> None:
@@ -142,7 +147,9 @@ class Upstream:
             message = f"The server {self.name} cannot be reached ({_reason(error)}), so the call was not run."
             raise UpstreamError(Failure.DOWN, message, may_have_run=False) from None
         except TimeoutError:
-            message = f"The server {self.name} did not answer within {self.timeout_s:g} s; the call may have run."
+            message = (
+                f"The server {self.name} did not answer within {self.timeout_s:g} s; the call may have run."
+            )
             raise UpstreamError(Failure.TIMEOUT, message, may_have_run=True) from None
         except (aiohttp.ClientError, OSError) as error:
             message = f"The connection to {self.name} broke ({_reason(error)}); the call may have run."
@@ -152,5 +159,5 @@ class Upstream:
 def _reason(error: BaseException) -> str:
     """What went wrong in a few words, without addresses, which are not the agent's business."""
     if isinstance(error, aiohttp.ClientConnectorError):
-        return (error.os_error.strerror or "no connection").lower()
+        return os.strerror(error.errno).lower() if error.errno else "no connection"
     return type(error).__name__

@@ -46,6 +46,14 @@ def test_an_unknown_word_is_refused(capsys):
     assert "invalid choice: 'fly'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("port", ["70000", "-1", "http"])
+def test_what_is_no_port_is_refused(port, capsys):
+    """The error says which numbers are ports."""
+    with pytest.raises(SystemExit):
+        parse(f"--port={port}")
+    assert f"'{port}' is no port; give a number from 0 to 65535" in capsys.readouterr().err
+
+
 def test_one_line_says_where_it_listens_and_an_interrupt_ends_it():
     """The URL printed can be used at once; Ctrl-C is a normal end."""
     with started(RUN.format(arguments=["demo", "--port", "0", "--slow"])) as process:

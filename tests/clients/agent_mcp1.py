@@ -11,7 +11,10 @@ from mcp.client.streamable_http import streamablehttp_client
 async def main(url: str, token: str) -> None:
     """Run the scenario."""
     headers = {"Authorization": f"Bearer {token}"}
-    async with streamablehttp_client(url, headers=headers) as (read, write, _), ClientSession(read, write) as client:
+    async with (
+        streamablehttp_client(url, headers=headers) as (read, write, _),
+        ClientSession(read, write) as client,
+    ):
         await client.initialize()
 
         async def list_tools() -> list[str]:

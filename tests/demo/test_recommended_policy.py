@@ -10,7 +10,7 @@ from gateway.policy.decision import Verdict
 from tests.support.policies import caller
 
 POLICY = json.loads(
-    Path(__file__).parents[2].joinpath("examples/policies/binassist_recommended.json").read_text()
+    Path(__file__).parents[2].joinpath("gateway/catalog/policies/binassist_recommended.json").read_text()
 )
 EXECUTE = {"open_binary", "update_analysis_and_wait", "start_task", "cancel_task"}
 WRITE = {

@@ -16,6 +16,13 @@ PAUSES_NS |= st.integers(0, 2 * WINDOW_NS)
 # A pause, and then how many calls ago was the one to roll back, or None for a call.
 LIVES = st.lists(st.tuples(PAUSES_NS, st.none() | st.integers(0, 5)), min_size=8, max_size=60)
 
+SPECS = [
+    LimitSpec(_fastpath.SLIDING_WINDOW, WINDOW_NS, 3),
+    LimitSpec(_fastpath.FIXED_WINDOW, WINDOW_NS, 5, cost=2),
+    LimitSpec(_fastpath.TOKEN_BUCKET, WINDOW_NS, 10, 1),
+    LimitSpec(_fastpath.TOKEN_BUCKET, WINDOW_NS, 3, 5, 2),
+]
+
 few_examples = settings(max_examples=100)
 
 
@@ -55,7 +62,9 @@ def assert_the_wait_is_exact(bench, now_ns, wait_ns):
 
 def most_in_a_window(kept):
     """The largest cost of the calls within one window, wherever it starts."""
-    return max((sum(c.cost for c in kept if 0 <= c.at_ns - first.at_ns < WINDOW_NS) for first in kept), default=0)
+    return max(
+        (sum(c.cost for c in kept if 0 <= c.at_ns - first.at_ns < WINDOW_NS) for first in kept), default=0
+    )
 
 
 @few_examples
@@ -113,17 +122,21 @@ def test_the_largest_wait_is_the_one_that_counts(core, life):
 
 
 @few_examples
-@given(life=LIVES)
-def test_what_remains_is_what_passes(core, life):
+@given(spec=st.sampled_from(SPECS), life=LIVES)
+def test_a_call_that_is_rolled_back_adds_no_budget(core, spec, life):
+    """The calls that were kept would all have been admitted, had the others never been made."""
+    kept = live(Bench(core, [spec]), life)
+    clean = Bench(core, [spec])
+    assert [clean.decide(call.at_ns, call.at_ns)[0] for call in kept] == [core.ALLOW] * len(kept)
+
+
+@few_examples
+@given(spec=st.sampled_from(SPECS), life=LIVES)
+def test_what_remains_is_what_passes(core, spec, life):
     """As many calls as `remaining` says pass at once, and then no more."""
-    for spec in (
-        LimitSpec(core.SLIDING_WINDOW, WINDOW_NS, 4),
-        LimitSpec(core.FIXED_WINDOW, WINDOW_NS, 7, cost=2),
-        LimitSpec(core.TOKEN_BUCKET, WINDOW_NS, 4, 5, 2),
-    ):
-        bench = Bench(core, [spec])
-        live(bench, life)
-        now_ns = START_NS + sum(pause_ns for pause_ns, _ in life)
-        (remaining,) = bench.remaining(now_ns, now_ns)
-        codes = [bench.decide(now_ns, now_ns)[0] for _ in range(remaining + 1)]
-        assert codes == [core.ALLOW] * remaining + [core.THROTTLE]
+    bench = Bench(core, [spec])
+    live(bench, life)
+    now_ns = START_NS + sum(pause_ns for pause_ns, _ in life)
+    (remaining,) = bench.remaining(now_ns, now_ns)
+    codes = [bench.decide(now_ns, now_ns)[0] for _ in range(remaining + 1)]
+    assert codes == [core.ALLOW] * remaining + [core.THROTTLE]

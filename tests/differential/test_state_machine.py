@@ -5,15 +5,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from gateway import _fastpath, _fastpath_py
-from tests.differential.bench import SECOND_NS, Bench, LimitSpec
+from tests.differential.bench import FIRST_TAG, SECOND_NS, Bench, LimitSpec
 
 DAY_NS = 86_400 * SECOND_NS
 MAX_TIME_NS = 2**62
 WINDOWS_NS = [SECOND_NS, SECOND_NS + 1, 60 * SECOND_NS, 7 * DAY_NS, 366 * DAY_NS - 1, 366 * DAY_NS]
 EDGES = [0, 1, 2, SECOND_NS, 2**30, 2**31, 2**32, 2**55, 2**61, 2**62, 2**63 - 1]
-WORDS = st.sampled_from([sign * edge + step for edge in EDGES for sign in (1, -1) for step in (-1, 0, 1)]).map(
-    lambda word: max(-(2**63), min(word, 2**63 - 1))
-) | st.integers(-(2**63), 2**63 - 1)
+WORDS = st.sampled_from(
+    [sign * edge + step for edge in EDGES for sign in (1, -1) for step in (-1, 0, 1)]
+).map(lambda word: max(-(2**63), min(word, 2**63 - 1))) | st.integers(-(2**63), 2**63 - 1)
 STEPS_NS = st.sampled_from(
     [sign * (length + step) for length in [0, *WINDOWS_NS] for sign in (1, 1, -1) for step in (-1, 0, 1)]
 ) | st.integers(-(10**12), 10**13)
@@ -85,16 +85,21 @@ class TwoCores(RuleBasedStateMachine):
 
     @rule(data=st.data(), word=WORDS)
     def a_word_is_damaged(self, data, word):
-        position = data.draw(st.integers(0, len(self.benches[0].words) - 1))
-        self.agree(lambda bench: bench.words.__setitem__(position, word))
+        """Any word but a tag: after a damaged tag nothing more would happen."""
+        slot = data.draw(st.integers(0, len(self.benches[0].specs) - 1))
+        kind, _, maximum, _, _ = self.benches[0].specs[slot]
+        place = data.draw(st.integers(1, _fastpath.block_length(kind, maximum) - 1))
+        self.agree(lambda bench: bench.words.__setitem__(bench.blocks[slot] + place, word))
 
-    @rule(data=st.data())
-    def a_slot_is_bound_elsewhere(self, data):
-        slot = data.draw(st.integers(0, len(self.benches[0].blocks) - 1))
-        block = self.benches[0].blocks[slot]
-        offset = data.draw(st.sampled_from([0, block, block, block + 1, len(self.benches[0].words), 2**63 - 1]))
-        self.agree(lambda bench: bench.slots.bind(slot, offset, 100 + slot))
+    @rule(data=st.data(), tag=WORDS.filter(bool))
+    def a_slot_is_bound_elsewhere_for_a_call(self, data, tag):
+        slot = data.draw(st.integers(0, len(self.benches[0].specs) - 1))
+        block, end = self.benches[0].blocks[slot], len(self.benches[0].words)
+        offset = data.draw(st.sampled_from([0, 1, block, block + 1, end - 2, end - 1, end, 2**63 - 1]))
+        self.agree(lambda bench: bench.slots.bind(slot, offset, tag))
+        self.calls(times=1)
+        self.agree(lambda bench: bench.slots.bind(slot, block, FIRST_TAG + slot))
 
 
-TwoCores.TestCase.settings = settings(max_examples=150, stateful_step_count=30)
+TwoCores.TestCase.settings = settings(max_examples=200, stateful_step_count=40)
 TestTwoCores = TwoCores.TestCase

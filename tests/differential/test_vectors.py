@@ -10,6 +10,7 @@ from tests.differential.bench import SECOND_NS, Bench, LimitSpec
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "core"
 
+
 def vectors(name):
     cases = json.loads((VECTORS / f"{name}.json").read_text())
     return [pytest.param(case, id=str(case.get("says", list(case.values())))) for case in cases]

@@ -11,7 +11,11 @@ from aiohttp import web
 from tests.support.gateways import RunningGateway, modern, tool_call, write_event
 from tests.support.upstream import ScriptedUpstream, open_stream, rpc_result
 
-PROGRESS = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1, "progress": 1}}
+PROGRESS = {
+    "jsonrpc": "2.0",
+    "method": "notifications/progress",
+    "params": {"progressToken": 1, "progress": 1},
+}
 
 
 async def test_events_arrive_one_by_one(gateway: RunningGateway, upstream: ScriptedUpstream):
@@ -136,7 +140,11 @@ async def test_a_listening_stream_ends_with_its_agent(gateway: RunningGateway, u
 
 
 async def _leave_in_the_middle(
-    gateway: RunningGateway, upstream: ScriptedUpstream, message: Any, headers: dict[str, str], is_streaming: bool
+    gateway: RunningGateway,
+    upstream: ScriptedUpstream,
+    message: Any,
+    headers: dict[str, str],
+    is_streaming: bool,
 ) -> None:
     """Start a call that the server does not finish, and close the connection under it."""
     has_started = asyncio.Event()
@@ -154,7 +162,9 @@ async def _leave_in_the_middle(
 
     upstream.script = script
     async with aiohttp.ClientSession() as client:
-        posting = asyncio.ensure_future(client.post(gateway.url, json=message, headers=gateway.headers(**headers)))
+        posting = asyncio.ensure_future(
+            client.post(gateway.url, json=message, headers=gateway.headers(**headers))
+        )
         if is_streaming:
             response = await posting
             await _read_event(response)

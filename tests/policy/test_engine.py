@@ -18,7 +18,7 @@ from tests.support.policies import Caller, MemoryBudget, caller, engine
 
 ROOT = Path(__file__).parents[2]
 VECTORS = ROOT / "tests" / "vectors" / "policy"
-EXAMPLES = ROOT / "examples" / "policies"
+EXAMPLES = ROOT / "gateway" / "catalog" / "policies"
 
 
 def vectors(name: str) -> list[Any]:

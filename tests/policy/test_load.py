@@ -10,7 +10,7 @@ from gateway.policy.load import load_policy
 from gateway.policy.tables import compile_policy
 from tests.support.policies import document
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "policies").glob("*.json"))
+EXAMPLES = sorted((Path(__file__).parents[2] / "gateway" / "catalog" / "policies").glob("*.json"))
 
 
 def problems(text: str) -> list[tuple[str, str]]:

@@ -75,7 +75,11 @@ class RunningGateway:
 
     def headers(self, grant: str = "seed", **more: str) -> dict[str, str]:
         """What an agent with `grant` sends; `more` with underscores for dashes."""
-        base = {"Authorization": f"Bearer token-{grant}", "Accept": ACCEPT, "Content-Type": "application/json"}
+        base = {
+            "Authorization": f"Bearer token-{grant}",
+            "Accept": ACCEPT,
+            "Content-Type": "application/json",
+        }
         return base | {name.replace("_", "-"): value for name, value in more.items()}
 
     async def post(self, body: Any, grant: str = "seed", **headers: str) -> tuple[int, Any]:
@@ -85,7 +89,9 @@ class RunningGateway:
             raw = await response.read()
             return response.status, orjson.loads(raw) if raw else None
 
-    async def call(self, tool: str = "cancel_task", arguments: Any = None, *, id: Any = 1, grant: str = "seed") -> Any:
+    async def call(
+        self, tool: str = "cancel_task", arguments: Any = None, *, id: Any = 1, grant: str = "seed"
+    ) -> Any:
         """One `tools/call` of a legacy agent; its JSON-RPC answer."""
         status, answer = await self.post(tool_call(tool, arguments, id=id), grant)
         assert status == 200, answer

@@ -1,0 +1,67 @@
+"""The relay's rules for agents that leave or stop reading. What it carries is shown in tests/functional."""
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from gateway.mcp.message import Request
+from gateway.mcp.versions import Era
+from gateway.proxy import relay
+from gateway.proxy.relay import Outbound
+from tests.support.gateways import RunningGateway, tool_call
+from tests.support.upstream import ScriptedUpstream, open_stream
+
+
+def outbound(method: str, era: Era) -> Outbound:
+    """A request to the server."""
+    message = Request(1, "ping", {}, {"jsonrpc": "2.0", "id": 1, "method": "ping"}) if method == "POST" else None
+    return Outbound(method, message, [], era, list_filter=None, seal=str, settle=lambda: False)
+
+
+@pytest.mark.parametrize(
+    ("method", "era", "is_cancelled"),
+    [("POST", Era.MODERN, True), ("POST", Era.LEGACY, False), ("GET", Era.LEGACY, True), ("DELETE", Era.LEGACY, True)],
+)
+def test_leaving_cancels_all_but_a_legacy_call(method: str, era: Era, is_cancelled: bool):
+    """Only a legacy agent's POST goes on without it."""
+    assert outbound(method, era).is_cancelled_by_leaving is is_cancelled
+
+
+def test_the_bytes_for_the_server_are_made_from_the_judged_object():
+    """A POST carries the judged message; GET and DELETE carry nothing."""
+    assert outbound("POST", Era.LEGACY).body == b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
+    assert outbound("GET", Era.LEGACY).body is None
+
+
+async def test_an_agent_that_stops_reading_is_cut_off(
+    gateway: RunningGateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+):
+    """A reader that never reads costs one time-out, then its connection; the server's side is freed."""
+    monkeypatch.setattr(relay, "WRITE_TIMEOUT_S", 0.1)
+
+    async def flood(server: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
+        response = await open_stream(request)
+        while not server.released.is_set():
+            await response.write(b'data: {"text":"' + b"x" * 65536 + b'"}\n\n')
+        return response
+
+    upstream.script = flood
+    host, port = gateway.gateway.url.removeprefix("http://").split(":")
+    agent = socket.create_connection((host, int(port)))
+    head = "".join(f"{name}: {value}\r\n" for name, value in gateway.headers("open").items())
+    agent.sendall(f"GET /mcp HTTP/1.1\r\nHost: localhost\r\n{head}\r\n".encode())
+    async with asyncio.timeout(10):
+        while not upstream.cancelled or gateway.connections():
+            await asyncio.sleep(0.02)
+    agent.close()
+
+
+async def test_a_failure_of_the_agents_side_is_not_the_servers(gateway: RunningGateway, upstream: ScriptedUpstream):
+    """After an agent was lost in the middle, the next call goes through as if nothing had been."""
+    assert "result" in await gateway.call()
+    session = gateway.client.post(gateway.url, json=tool_call("cancel_task"), headers=gateway.headers())
+    (await session).close()
+    assert "result" in await gateway.call()

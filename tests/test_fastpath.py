@@ -1,0 +1,70 @@
+"""Which core is chosen, and what it offers."""
+
+import ast
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+import gateway
+from gateway import fastpath
+
+CONTRACT = Path(gateway.__file__).with_name("_fastpath.pyi")
+
+
+def load_again():
+    """A fresh copy of `gateway.fastpath`; the one that everybody shares stays as it is."""
+    spec = importlib.util.spec_from_file_location("fastpath_again", fastpath.__file__)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def no_extension(monkeypatch):
+    """The extension cannot be imported."""
+    monkeypatch.setitem(sys.modules, "gateway._fastpath", None)
+    monkeypatch.delattr(gateway, "_fastpath", raising=False)
+
+
+def test_the_compiled_core_is_the_one_to_use(monkeypatch):
+    """Nothing has to be set for it."""
+    monkeypatch.delenv("GATEWAY_NO_EXTENSIONS", raising=False)
+    assert load_again().IMPLEMENTATION == "cython"
+
+
+def test_the_plain_core_is_used_when_asked_for(monkeypatch):
+    """The setting holds even where the extension is there."""
+    monkeypatch.setenv("GATEWAY_NO_EXTENSIONS", "1")
+    assert load_again().IMPLEMENTATION == "python"
+
+
+def test_the_plain_core_needs_no_extension(monkeypatch, no_extension):
+    """Without a compiler the gateway runs, if told so."""
+    monkeypatch.setenv("GATEWAY_NO_EXTENSIONS", "1")
+    assert load_again().IMPLEMENTATION == "python"
+
+
+@pytest.mark.parametrize("setting", ["", "0", "yes"])
+def test_a_missing_extension_stops_the_start(monkeypatch, no_extension, setting):
+    """Only the setting 1 allows to go on without; the message says what can be done."""
+    monkeypatch.setenv("GATEWAY_NO_EXTENSIONS", setting)
+    with pytest.raises(ImportError, match="make build.*C compiler.*GATEWAY_NO_EXTENSIONS=1"):
+        load_again()
+
+
+def contract_names():
+    """Every public name that the contract defines."""
+    for node in ast.parse(CONTRACT.read_text()).body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]):
+                yield name
+
+
+@pytest.mark.parametrize("name", contract_names())
+def test_every_name_of_the_contract_is_offered(name):
+    """What the contract promises can be had from `gateway.fastpath`."""
+    assert getattr(fastpath, name) is getattr(fastpath.core, name)

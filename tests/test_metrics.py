@@ -1,0 +1,87 @@
+"""Metrics: names, and labels that nobody can flood."""
+
+import pytest
+from prometheus_client.exposition import generate_latest
+
+from gateway.metrics import OTHER, UNKNOWN, KnownNames, Metrics
+
+
+def test_a_name_that_is_not_known_is_unknown():
+    """Only names that were learnt become label values; no name stays none."""
+    names = KnownNames(["cancel_task"])
+    assert names.label("cancel_task") == "cancel_task"
+    assert names.label("Cancel_task") == UNKNOWN
+    assert names.label("x" * 1_000_000) == UNKNOWN
+    assert names.label("") == ""
+
+
+def test_asking_does_not_teach():
+    """An agent that calls a tool again and again does not make its name a label."""
+    names = KnownNames()
+    assert {names.label("evil") for _ in range(5)} == {UNKNOWN}
+
+
+def test_names_beyond_the_cap_are_other():
+    """The first names keep their labels; later ones share one, however often they come."""
+    names = KnownNames(cap=2)
+    names.learn(["a", "b", "c"])
+    names.learn(["c", "a", "d"])
+    assert [names.label(name) for name in "abcde"] == ["a", "b", OTHER, OTHER, UNKNOWN]
+
+
+def test_a_flood_of_names_fills_no_memory():
+    """However many names a server lists, the labels stay within the cap and two more."""
+    names = KnownNames(cap=200)
+    flood = [f"tool_{number}" for number in range(10_000)]
+    names.learn(iter(flood))
+    labels = {names.label(name) for name in flood}
+    assert len(labels) == 202
+    assert {OTHER, UNKNOWN} < labels
+    assert len(names._labels) == 400
+
+
+def exposition(metrics: Metrics) -> str:
+    return generate_latest(metrics.registry).decode()
+
+
+def test_the_build_is_told():
+    """Version and core in use are a metric."""
+    text = exposition(Metrics("1.2.3", "cython"))
+    assert 'mcp_gateway_build_info{core="cython",version="1.2.3"} 1.0' in text
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("mcp_gateway_decisions_total", "counter"),
+        ("mcp_gateway_denials_total", "counter"),
+        ("mcp_server_operation_duration_seconds", "histogram"),
+        ("mcp_gateway_overhead_seconds", "histogram"),
+        ("mcp_gateway_inflight", "gauge"),
+        ("mcp_gateway_malformed_total", "counter"),
+        ("mcp_gateway_audit_failures_total", "counter"),
+        ("process_resident_memory_bytes", "gauge"),
+    ],
+)
+def test_the_metrics_have_the_names_that_dashboards_use(name, kind):
+    """Names and kinds are a promise to whoever has built on them."""
+    assert f"# TYPE {name} {kind}" in exposition(Metrics("1", "python"))
+
+
+def test_each_gateway_has_metrics_of_its_own():
+    """Two gateways in one process do not share a registry."""
+    first, second = Metrics("1", "python"), Metrics("1", "python")
+    first.audit_failures.inc()
+    assert "mcp_gateway_audit_failures_total 1.0" in exposition(first)
+    assert "mcp_gateway_audit_failures_total 0.0" in exposition(second)
+
+
+def test_overhead_is_seen_down_to_microseconds():
+    """The buckets of what we add are fine enough to see it; those of operations are the convention's."""
+    text = exposition(metrics := Metrics("1", "python"))
+    metrics.overhead.labels("decide").observe(30e-6)
+    metrics.operations.labels("tools/call", "x", "").observe(0.03)
+    text = exposition(metrics)
+    assert 'mcp_gateway_overhead_seconds_bucket{le="2e-05",stage="decide"} 0.0' in text
+    assert 'mcp_gateway_overhead_seconds_bucket{le="5e-05",stage="decide"} 1.0' in text
+    assert 'error_type="",gen_ai_tool_name="x",le="0.05",mcp_method_name="tools/call"} 1.0' in text
