@@ -7,6 +7,7 @@ is a 64-bit compare-and-swap, and a spend that loses a race gives back what it h
 It imports nothing of ours. Called through `gateway.fastpath`.
 """
 
+cimport cython
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.dict cimport PyDict_GetItemWithError
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
@@ -68,6 +69,7 @@ cdef enum:
 cdef object BLOCKED = object()
 
 
+@cython.final
 cdef class Condition:
     """One test of one argument (policy.md, "Conditions")."""
 
@@ -99,6 +101,7 @@ cdef class Condition:
         return HOLDS if compare(self.op, argument, self.value) else FAILS
 
 
+@cython.final
 cdef class Rule:
     """Conditions that must all be met."""
 
@@ -220,6 +223,7 @@ cdef bint equal_dicts(dict left, dict right) except -1:
     return True
 
 
+@cython.final
 cdef class Words:
     """A writable buffer seen as 64-bit words. Once released it has no words."""
 
@@ -266,6 +270,7 @@ cdef struct Binding:
     int64_t offset, tag
 
 
+@cython.final
 cdef class Slots:
     """Where the limits of some programs have their blocks: slot -> (offset, tag)."""
 
@@ -323,6 +328,7 @@ cdef struct Move:
     int64_t stamp, amount
 
 
+@cython.final
 cdef class Limit:
     """A limit, and what one call costs on it (policy.md, "Limits")."""
 
@@ -471,6 +477,7 @@ cdef void give_back(int64_t *words, int kind, Move *move, int64_t now_ns) noexce
             return
 
 
+@cython.final
 cdef class Program:
     """All that one kind of call is judged by."""
 
@@ -534,7 +541,7 @@ cdef tuple spend(tuple limits, Words words, Slots slots, int64_t now_ns, int64_t
     """Spend on every limit or on none. No Python code runs from the first look to the last swap."""
     cdef Py_ssize_t index, refusing, made = 0, count = len(limits)
     cdef int losses = 0
-    cdef int64_t longest_ns
+    cdef int64_t longest_ns = 0
     cdef Limit limit
     for index in range(count):
         moves[index].block = slots.block(<Limit>limits[index], words)

@@ -78,7 +78,7 @@ def test_each_gateway_has_metrics_of_its_own():
 
 def test_overhead_is_seen_down_to_microseconds():
     """The buckets of what we add are fine enough to see it; those of operations are the convention's."""
-    text = exposition(metrics := Metrics("1", "python"))
+    metrics = Metrics("1", "python")
     metrics.overhead.labels("decide").observe(30e-6)
     metrics.operations.labels("tools/call", "x", "").observe(0.03)
     text = exposition(metrics)

@@ -1,6 +1,7 @@
 """Both cores judge random arguments alike, and operators relate to each other as they should."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -114,7 +115,7 @@ def test_values_nested_beyond_all_measure_raise(core):
 
 
 def nested(depth):
-    value = []
+    value: list[Any] = []
     for _ in range(depth):
         value = [value]
     return value

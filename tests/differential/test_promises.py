@@ -1,7 +1,7 @@
 """What each algorithm promises (policy.md, "Limits"), on both cores and over random lives of a limit."""
 
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,12 +36,12 @@ class Kept(NamedTuple):
 def live(bench, life):
     """Go through a life; gives the calls that were kept and checks every refusal on the way."""
     now_ns = START_NS
-    admitted = []
+    admitted: list[tuple[int, Any]] = []
     for pause_ns, back in life:
         now_ns += pause_ns
         if back is not None:
             if back < len(admitted):
-                at_ns, receipt = admitted.pop(-1 - back)
+                _, receipt = admitted.pop(-1 - back)
                 bench.rollback(receipt, now_ns)
             continue
         before = bench.snapshot()
@@ -62,9 +62,8 @@ def assert_the_wait_is_exact(bench, now_ns, wait_ns):
 
 def most_in_a_window(kept):
     """The largest cost of the calls within one window, wherever it starts."""
-    return max(
-        (sum(c.cost for c in kept if 0 <= c.at_ns - first.at_ns < WINDOW_NS) for first in kept), default=0
-    )
+    sums = [sum(call.cost for call in kept if 0 <= call.at_ns - first.at_ns < WINDOW_NS) for first in kept]
+    return max(sums, default=0)
 
 
 @few_examples
@@ -90,7 +89,7 @@ def test_a_fixed_window_never_holds_more_than_its_maximum(core, maximum, data, l
     """No window of the calendar holds more than the maximum."""
     cost = data.draw(st.integers(1, maximum))
     bench = Bench(core, [LimitSpec(core.FIXED_WINDOW, WINDOW_NS, maximum, cost=cost)])
-    spent = Counter()
+    spent: Counter[int] = Counter()
     for call in live(bench, life):
         spent[call.at_ns // WINDOW_NS] += call.cost
     assert max(spent.values(), default=0) <= maximum

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_limits(core, case):
     for place, word in case.get("words", {}).items():
         limit, offset = map(int, place.split("."))
         bench.words[bench.blocks[limit] + offset] = word
-    receipts = []
+    receipts: list[Any] = []
     for step in case["steps"]:
         now_ns, wall_ns = step.get("at_ns", 1), step.get("wall_ns", 0)
         if "rolls_back" in step:

@@ -1,0 +1,250 @@
+"""Requests as HTTP: addressed to us, and in a form with one meaning."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import pytest
+from aiohttp import HttpVersion, web
+from aiohttp.test_utils import make_mocked_request
+
+from gateway.proxy import edge
+from gateway.proxy.edge import Addresses, accepts, check_form, read_body
+from gateway.proxy.reply import Refusal
+
+JSON = {"Content-Type": "application/json", "Content-Length": "2", "Accept": "application/json, text/event-stream"}
+
+
+def refusal_by(check: Callable[..., Any], *arguments: Any) -> Refusal:
+    """The refusal that a check ends with."""
+    with pytest.raises(Refusal) as raised:
+        check(*arguments)
+    return raised.value
+
+
+def request(version: tuple[int, int] = (1, 1)) -> web.Request:
+    """A POST in some version of HTTP."""
+    return make_mocked_request("POST", "/mcp", version=HttpVersion(*version))
+
+
+def request_reading(read: Callable[[], Awaitable[bytes]]) -> web.Request:
+    """A request whose body comes from `read`."""
+
+    class Reading:
+        async def read(self) -> bytes:
+            return await read()
+
+    return cast(web.Request, Reading())
+
+
+async def two_bytes() -> bytes:
+    """A body that is there."""
+    return b"{}"
+
+
+OURS = Addresses.of("10.0.0.7", ["gw.example", "tls.example:8443", "[fd00::1]:9000"], ["https://app.example"])
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "10.0.0.7", "10.0.0.7:8080", "localhost", "localhost:1", "LOCALHOST:8080", "127.0.0.1:65535", "[::1]", "[::1]:8080",
+        "gw.example", "GW.Example", "gw.example:1234", "tls.example:8443", "TLS.example:8443", "[fd00::1]:9000", "[FD00::1]:9000",
+    ],
+)  # fmt: skip
+def test_a_host_of_ours_passes(host):
+    """Loopback and the listen address on any port; an allowed host on any port, or on the one it names."""
+    OURS.check([("Host", host)])
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "", "evil.example", "10.0.0.70", "gw.example.", "gw.example.evil.example", "evil.gw.example", "xgw.example",
+        "tls.example", "tls.example:", "tls.example:443", "tls.example:84430", "tls.example:8443:8443", "tls.example:08443",
+        "[fd00::1]", "[fd00::1]:9001", "fd00::1", "::1", "[::1", "[::1]evil", "[::ffff:127.0.0.1]", "[::1%25lo]",
+        "127.0.0.1.", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "localhost.", "localhost.evil.example",
+        "evil@localhost", "localhost@evil", "localhost/evil", "localhost#evil", "localhost:80@evil", "localhost:", "localhost: 80",
+        "localhost:-1", "localhost:999999", " localhost", "localhost ", "localhost\t", "localhost,evil", "localhost\\evil",
+        "http://localhost", "ｌocalhost", "localhost\n", "localhost\0",
+    ],
+)  # fmt: skip
+def test_any_other_host_is_misdirected(host):
+    """F44: a foreign host, and any trick with ports, dots, brackets or other spellings, is 421."""
+    refusal = refusal_by(OURS.check, [("Host", host)])
+    assert (refusal.status, refusal.reason) == (421, "host")
+
+
+def test_an_ipv6_listener_is_named_in_brackets():
+    """The listen address is written without brackets, the Host header with."""
+    Addresses.of("fd00::2").check([("host", "[fd00::2]:8080")])
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["http://localhost", "http://localhost:3000", "https://127.0.0.1:8443", "http://[::1]:80", "https://app.example", "https://APP.example"],
+)  # fmt: skip
+def test_an_origin_of_this_machine_or_an_allowed_one_passes(origin):
+    """Pages of this machine's and of the origins that the operator named may ask."""
+    OURS.check([("Host", "localhost"), ("Origin", origin)])
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "", "null", "http://evil.example", "http://localhost.evil.com", "http://127.0.0.1:80@evil", "http://127.0.0.1:port@evil",
+        "http://app.example", "https://app.example:444", "https://app.example/", "https://app.example.evil", "http://gw.example",
+        "http://10.0.0.7", "file://localhost", "localhost", "//localhost", "http:localhost", "http://localhost/", "http://localhost?x",
+        "http://localhost http://evil", "http://localhost,http://evil", "http://evil#http://localhost", "javascript://localhost",
+    ],
+)  # fmt: skip
+def test_any_other_origin_is_forbidden(origin):
+    """F43: a foreign origin, `null`, and everything that only begins like one of ours is 403."""
+    refusal = refusal_by(OURS.check, [("Host", "localhost"), ("Origin", origin)])
+    assert (refusal.status, refusal.reason) == (403, "origin")
+
+
+def test_an_allowed_host_is_no_origin():
+    """That agents reach the gateway under a name does not let web pages of that name use it."""
+    assert refusal_by(OURS.check, [("Origin", "https://gw.example")]).status == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("Host", "x"), ("Authorization", "Bearer x"), ("Connection", "keep-alive, close"), ("X-Request_Id", "1")],
+        [("Mcp-Method", "ping"), ("Mcp-Param-A", "1"), ("Mcp-Session-Id", "s"), ("Last-Event-ID", "7"), ("Cookie", "é")],
+        [("Accept", "a"), ("Accept", "b"), ("X-A", "\udcff"), ("Connection", "Upgrade")],
+    ],
+)  # fmt: skip
+def test_an_ordinary_form_passes(headers):
+    """Repeated lists, cookies and headers of others' are nobody's concern: they stay here."""
+    check_form(request(), headers)
+
+
+def test_a_second_authorization_is_left_to_identity():
+    """Two tokens are answered as any bad token is, with the same challenge."""
+    check_form(request(), [("Authorization", "Bearer a"), ("authorization", "Bearer b")])
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        ([("Host", "a"), ("host", "a")], "duplicate_header"),
+        ([("Origin", "a"), ("ORIGIN", "b")], "duplicate_header"),
+        ([("Content-Type", "a"), ("content-type", "a")], "duplicate_header"),
+        ([("Content-Length", "1"), ("Content-Length", "1")], "duplicate_header"),
+        ([("Mcp-Session-Id", "a"), ("mcp-session-id", "b")], "duplicate_header"),
+        ([("Last-Event-ID", "1"), ("last-event-id", "2")], "duplicate_header"),
+        ([("Upgrade", "websocket")], "upgrade"),
+        ([("upgrade", "h2c"), ("Connection", "Upgrade, HTTP2-Settings")], "upgrade"),
+        ([("Connection", "authorization")], "connection"),
+        ([("Connection", "close,Authorization")], "connection"),
+        ([("Connection", "close"), ("connection", " Mcp-Param-Id ")], "connection"),
+        ([("Connection", "Mcp-Session-Id")], "connection"),
+        ([("Connection", "content-length")], "connection"),
+        ([("Mcp_Name", "safe")], "underscore"),
+        ([("mcp_session_id", "s")], "underscore"),
+        ([("Mcp-Session_Id", "s")], "underscore"),
+        ([("Content_Length", "5")], "underscore"),
+        ([("Mcp-Name", "é")], "header_value"),
+        ([("Mcp-Param-X", "a\udcffb")], "header_value"),
+        ([("Last-Event-ID", "\udcff")], "header_value"),
+    ],
+)
+def test_a_form_with_two_meanings_is_refused(headers, reason):
+    """F51, F55: doubles, upgrades, hop-by-hop and underscore tricks, and values that would not arrive as sent."""
+    refusal = refusal_by(check_form, request(), headers)
+    assert (refusal.status, refusal.reason) == (400, reason)
+
+
+@pytest.mark.parametrize("version", [(0, 9), (1, 0), (2, 0), (1, 2)])
+def test_only_http_1_1_is_spoken(version):
+    """F50: other versions frame bodies in other ways."""
+    assert refusal_by(check_form, request(version), []).reason == "http_version"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"Content-Type": "application/json; charset=utf-8"},
+        {"Content-Type": 'Application/JSON;charset="UTF-8"'},
+        {"Accept": "text/event-stream;q=0.5 , application/json"},
+        {"Accept": "*/*"},
+        {"Accept": "application/*, text/*"},
+    ],
+)
+async def test_a_body_in_json_is_read(changes):
+    """A body with a length, of our media type, for an agent that takes both kinds of answer."""
+    assert await read_body(request_reading(two_bytes), list((JSON | changes).items())) == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"Content-Length": None}, 411),
+        ({"Transfer-Encoding": "chunked"}, 411),
+        ({"Content-Length": None, "Transfer-Encoding": "gzip, chunked"}, 411),
+        ({"Content-Encoding": "gzip"}, 415),
+        ({"Content-Encoding": "gzip, gzip"}, 415),
+        ({"Content-Encoding": "br"}, 415),
+        ({"Content-Encoding": ""}, 415),
+        ({"Content-Type": None}, 415),
+        ({"Content-Type": ""}, 415),
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/jsonx"}, 415),
+        ({"Content-Type": "application/json-rpc"}, 415),
+        ({"Content-Type": "application/json, text/plain"}, 415),
+        ({"Content-Type": "multipart/form-data; boundary=x"}, 415),
+        ({"Content-Type": "application/json; charset=utf-16"}, 415),
+        ({"Content-Type": "application/json; charset=utf-7"}, 415),
+        ({"Content-Type": "application/json; charset=utf-8; charset=utf-16"}, 415),
+        ({"Accept": None}, 406),
+        ({"Accept": ""}, 406),
+        ({"Accept": "application/json"}, 406),
+        ({"Accept": "text/event-stream"}, 406),
+        ({"Accept": "text/*"}, 406),
+        ({"Accept": "application/jsonx, text/event-stream"}, 406),
+    ],
+)
+async def test_a_body_of_another_kind_is_refused_unread(changes, status):
+    """F46 to F49: each kind has its status, and not a byte of it is read."""
+
+    async def must_not_be_read() -> bytes:
+        raise AssertionError("the body was read")
+
+    headers = [(name, value) for name, value in (JSON | changes).items() if value is not None]
+    with pytest.raises(Refusal) as raised:
+        await read_body(request_reading(must_not_be_read), headers)
+    assert raised.value.status == status
+
+
+async def test_a_body_that_is_too_large_is_refused():
+    """What aiohttp will not read any further is 413."""
+
+    async def too_large() -> bytes:
+        raise web.HTTPRequestEntityTooLarge(max_size=1, actual_size=2)
+
+    with pytest.raises(Refusal) as raised:
+        await read_body(request_reading(too_large), list(JSON.items()))
+    assert (raised.value.status, raised.value.reason) == (413, "too_large")
+
+
+async def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch):
+    """F60: an agent that stops in the middle of its body gets 408."""
+    monkeypatch.setattr(edge, "BODY_TIMEOUT_S", 0.0)
+
+    async def stalls() -> bytes:
+        await asyncio.Event().wait()
+        return b""
+
+    with pytest.raises(Refusal) as raised:
+        await read_body(request_reading(stalls), list(JSON.items()))
+    assert (raised.value.status, raised.value.reason) == (408, "slow_body")
+
+
+def test_accept_admits_ranges():
+    """A media type is admitted by its name, its family or everything."""
+    assert accepts("text/*;q=0.1, application/json", "text/event-stream", "application/json")
+    assert not accepts("text/html", "text/event-stream")
