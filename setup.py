@@ -39,7 +39,6 @@ def extensions() -> list[Extension]:
             "embedsignature": True,
             "boundscheck": False,
             "wraparound": False,
-            "cdivision": False,
             "linetrace": TRACE,
             "warn.unused": True,
         },

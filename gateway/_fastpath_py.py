@@ -42,7 +42,6 @@ _COUNT_MASK = (1 << _COUNT_BITS) - 1
 _WORD = _CURSOR = 1
 _RING = 2
 
-
 _ORDER = {LT: operator.lt, LTE: operator.le, GT: operator.gt, GTE: operator.ge}
 _BLOCKED = object()
 
@@ -395,7 +394,7 @@ class Program:
         moves = [limit._plan(block, words, now_ns, wall_ns) for limit, block in pairs]
         for index, (wait_ns, _, _) in enumerate(moves):
             if wait_ns:
-                return THROTTLE, index, max(moves)[0], None
+                return THROTTLE, index, max(wait_ns for wait_ns, _, _ in moves), None
         receipt = tuple(limit._commit(move, words) for limit, move in zip(limits, moves, strict=True))
         return ALLOW, -1, 0, receipt
 

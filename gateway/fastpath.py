@@ -73,6 +73,8 @@ count_members = core.count_members
 
 
 class Pattern(Protocol):
-    """What a REGEX condition needs: a compiled expression, in linear time, searched for anywhere."""
+    """What a REGEX condition needs: a compiled expression of a linear-time engine."""
 
-    def is_valid(self, instance: object, /) -> bool: ...
+    def is_valid(self, instance: object, /) -> bool:
+        """Whether the expression is found anywhere in the text."""
+        ...

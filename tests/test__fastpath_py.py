@@ -38,6 +38,7 @@ def test_classes_offer_what_the_contract_says(declaration):
     """Same methods with the same parameters, and nothing public besides."""
     plain = getattr(_fastpath_py, declaration.name)
     methods = {node.name: declared(node) for node in declaration.body if isinstance(node, ast.FunctionDef)}
+    assert list(inspect.signature(plain).parameters) == methods.pop("__new__")[1:]
     for name, parameters in methods.items():
         assert list(inspect.signature(getattr(plain, name)).parameters) == parameters
     assert {name for name in vars(plain) if not name.startswith("_")} <= methods.keys()

@@ -66,7 +66,9 @@ def _load_strictly(body: bytes) -> Any:
     problem, position, colons = fastpath.scan(body)
     if problem == fastpath.TOO_DEEP:
         raise MalformedError(
-            "too_deep", f"Nested deeper than {fastpath.MAX_DEPTH} levels at byte {position}.", code=PARSE_ERROR
+            "too_deep",
+            f"Nested deeper than {fastpath.MAX_DEPTH} levels at byte {position}.",
+            code=PARSE_ERROR,
         )
     if problem == fastpath.INTEGER_TOO_LARGE:
         raise MalformedError("integer", f"The integer at byte {position} does not fit 64 bits.", code=PARSE_ERROR)
@@ -79,9 +81,7 @@ def _load_strictly(body: bytes) -> Any:
     return document
 
 
-def _check_members(
-    document: dict[str, Any], known: frozenset[str], where: str, id: MessageId | None = None
-) -> None:
+def _check_members(document: dict[str, Any], known: frozenset[str], where: str, id: MessageId | None = None) -> None:
     """Refuse members that a lenient parser could take for a known one (`Method`, `name` with a NUL)."""
     strangers = document.keys() - known
     if strangers and not {_folded(member) for member in known}.isdisjoint(map(_folded, strangers)):
@@ -106,7 +106,8 @@ def _read_id(document: dict[str, Any]) -> MessageId | None:
     if type(id) is str and len(id) <= MAX_ID_LENGTH:
         return id
     raise MalformedError(
-        "id", f'The member "id" must be an integer within 2^53 or a string of at most {MAX_ID_LENGTH} characters.'
+        "id",
+        f'The member "id" must be an integer within 2^53 or a string of at most {MAX_ID_LENGTH} characters.',
     )
 
 
@@ -152,7 +153,10 @@ def _check_tool_call(params: dict[str, Any], id: MessageId) -> None:
     name = params.get("name")
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_LENGTH:
         raise MalformedError(
-            "name", f"The tool's name must be a string of 1 to {MAX_NAME_LENGTH} characters.", code=INVALID_PARAMS, id=id
+            "name",
+            f"The tool's name must be a string of 1 to {MAX_NAME_LENGTH} characters.",
+            code=INVALID_PARAMS,
+            id=id,
         )
     if any(character < " " or character == "\x7f" for character in name):
         raise MalformedError("name", "The tool's name has a control character.", code=INVALID_PARAMS, id=id)

@@ -20,9 +20,7 @@ def load_key(path: Path) -> bytes:
     except OSError as error:
         raise StateError(f"{path}: the key cannot be read: {error.strerror}") from None
     if len(key) != KEY_BYTES:
-        raise StateError(
-            f"{path}: not a key of {KEY_BYTES} bytes; remove it, and open sessions must begin anew"
-        )
+        raise StateError(f"{path}: not a key of {KEY_BYTES} bytes; remove it, and open sessions must begin anew")
     return key
 
 

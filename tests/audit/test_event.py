@@ -12,7 +12,9 @@ REFUSAL = RefusalRecord("x-2", NOW, "binassist", "", "127.0.0.1", 401, "unauthen
 
 
 @pytest.mark.parametrize(
-    ("record", "kind"), [(DECISION, "decision"), (OUTCOME, "outcome"), (REFUSAL, "refusal")], ids=["d", "o", "r"]
+    ("record", "kind"),
+    [(DECISION, "decision"), (OUTCOME, "outcome"), (REFUSAL, "refusal")],
+    ids=["d", "o", "r"],
 )
 def test_a_line_says_of_which_kind_it_is(record, kind):
     """`type` comes first and tells the kinds apart, so that a reader gets the same record back."""

@@ -35,8 +35,8 @@ def mirrored(method: str, name: str | None = None) -> list[tuple[str, str]]:
     ],
 )
 def test_headers_that_mirror_the_body_pass(method, params, name):
-    """Equal headers pass, plain or in base64, for every kind of target."""
-    check(mirrored(method, name), modern(method, **params), Era.MODERN)
+    """Equal headers pass, plain or in base64, for every kind of target; others may repeat."""
+    check([("Accept", "a"), ("Accept", "b"), *mirrored(method, name)], modern(method, **params), Era.MODERN)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,10 @@ def test_headers_that_mirror_the_body_pass(method, params, name):
         (mirrored("tools/call", "=?base64?="), "broken base64"),
         (mirrored("tools/call", "=?base64?ZGFuZ2VyIR==?="), "broken base64"),
         ([*mirrored("tools/call", "danger"), ("mcp-name", "danger")], "mcp-name is given more than once"),
-        ([*mirrored("tools/call", "danger"), ("MCP-METHOD", "tools/call")], "mcp-method is given more than once"),
+        (
+            [*mirrored("tools/call", "danger"), ("MCP-METHOD", "tools/call")],
+            "mcp-method is given more than once",
+        ),
         (
             [*mirrored("tools/call", "danger"), ("Mcp-Param-Id", "1"), ("mcp-param-id", "2")],
             "mcp-param-id is given more than once",

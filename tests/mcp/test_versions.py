@@ -29,11 +29,13 @@ def test_a_header_that_differs_from_the_body_is_a_mismatch(header):
 
 
 @pytest.mark.parametrize(
-    "params", [{}, {"_meta": {}}, {"_meta": {PROTOCOL_VERSION_KEY: 20260728}}], ids=["none", "empty", "a number"]
+    "params",
+    [{}, {"_meta": {}}, {"_meta": {PROTOCOL_VERSION_KEY: 20260728}}],
+    ids=["none", "empty", "a number"],
 )
 def test_a_modern_header_needs_the_version_in_the_body(params):
     """Without it the request is one with missing parameters."""
-    with pytest.raises(MismatchError, match="params._meta") as raised:
+    with pytest.raises(MismatchError, match=r"params\._meta") as raised:
         era_of(request("tools/list", **params), "2026-07-28")
     assert raised.value.code == INVALID_PARAMS
 
@@ -45,7 +47,9 @@ def test_initialize_is_always_legacy(header):
 
 
 @pytest.mark.parametrize("message", [notification(), response()], ids=["notification", "response"])
-@pytest.mark.parametrize(("header", "era"), [(None, Era.LEGACY), ("2025-11-25", Era.LEGACY), ("2026-07-28", Era.MODERN)])
+@pytest.mark.parametrize(
+    ("header", "era"), [(None, Era.LEGACY), ("2025-11-25", Era.LEGACY), ("2026-07-28", Era.MODERN)]
+)
 def test_messages_that_carry_no_version_go_by_the_header(message, header, era):
     """Notifications and responses need no `_meta`."""
     assert era_of(message, header) is era

@@ -25,13 +25,15 @@ RULES = {
     "secret_dump": {},
 }
 OPEN = engine(default="allow")
+MOSTLY_OPEN = engine(default="allow", hide=["secret_*"], tools={"off": {"action": "deny"}})
 CLOSED = engine()
 SEED = engine(hide=["secret_*"], tools=RULES)
 
 
 def list_filter(judge: Judge = SEED, learned: list[str] | None = None) -> ListFilter:
     """A filter by this policy, whose lessons go into `learned`."""
-    return ListFilter(judge, [].extend if learned is None else learned.extend)
+    lessons: list[str] = [] if learned is None else learned
+    return ListFilter(judge, lessons.extend)
 
 
 def answer(result: Any) -> bytes:
@@ -55,12 +57,12 @@ def names_in(result: Any) -> list[str]:
         (SEED, ["get_code", "cancel_task"]),
         (OPEN, ["get_code", "cancel_task", "secret_dump", "never", "off"]),
         (engine(default="allow", hide=["*"]), []),
-        (engine(default="allow", hide=["secret_*"], tools={"off": {"action": "deny"}}), ["get_code", "cancel_task", "never"]),
+        (MOSTLY_OPEN, ["get_code", "cancel_task", "never"]),
         (CLOSED, []),
         (NO_POLICY, []),
     ],
-    ids=["seed", "open", "hide all", "allow but", "closed", "no policy"],
-)  # fmt: skip
+    ids=["seed", "open", "hide all", "mostly open", "closed", "no policy"],
+)
 def test_only_tools_that_could_be_called_are_listed(judge, seen):
     """Hidden, unlisted, switched off and always denied tools are left out; the order is the server's."""
     assert names_in(filtered({"tools": TOOLS}, judge)) == seen
@@ -107,7 +109,7 @@ def test_an_entry_without_a_name_is_not_shown(entry):
     assert filtered({"tools": [entry, TOOLS[0]]}, OPEN) == {"tools": TOOLS[:1]}
 
 
-@pytest.mark.parametrize("name", ["secret_dump ", "Get_code", "get_code\0", "ｇet_code", ""])
+@pytest.mark.parametrize("name", ["secret_dump ", "Get_code", "get_code\0", "\uff47et_code", ""])
 def test_a_name_is_judged_by_its_exact_characters(name):
     """A tool that only resembles an allowed one is another tool."""
     assert filtered({"tools": [{"name": name}]}) == {"tools": []}
@@ -197,7 +199,9 @@ def test_an_event_without_a_list_passes_byte_for_byte(event):
     assert list_filter(CLOSED).filter_event(event) == event
 
 
-@pytest.mark.parametrize("data", [b"data: {", b'data: {"result":\ndata:  NaN}', b'data: [{"result":{"tools":[]}}]', b"data: ping"])
+@pytest.mark.parametrize(
+    "data", [b"data: {", b'data: {"result":\ndata:  NaN}', b'data: [{"result":{"tools":[]}}]', b"data: ping"]
+)
 def test_an_event_that_cannot_be_read_is_not_passed_on(data):
     """On a stream that may carry a list, data that is no message fails closed."""
     with pytest.raises(UnreadableListError):

@@ -84,9 +84,14 @@ def test_the_answer_has_the_id_of_the_request(id):
 
 @pytest.mark.parametrize(
     ("decision", "prefix"),
-    [(DENY, "[POLICY DENIED] "), (THROTTLE, "[POLICY DENIED] "), (PENDING, "[APPROVAL PENDING] "), (ERROR, "[CALL FAILED] ")],
+    [
+        (DENY, "[POLICY DENIED] "),
+        (THROTTLE, "[POLICY DENIED] "),
+        (PENDING, "[APPROVAL PENDING] "),
+        (ERROR, "[CALL FAILED] "),
+    ],
     ids=["deny", "throttle", "pending", "error"],
-)  # fmt: skip
+)
 def test_the_text_begins_with_what_happened(decision, prefix):
     """A model can tell a refusal by policy from a failure and from a wait."""
     body = reply.refused_body(call(), decision, Era.LEGACY, "x-1")
@@ -115,7 +120,9 @@ def test_other_methods_get_a_json_rpc_error(decision, code, era):
 
 
 @pytest.mark.parametrize("message", [notification(), response()], ids=["notification", "response"])
-@pytest.mark.parametrize(("decision", "status", "code"), [(DENY, 400, 40301), (ERROR, 503, -32603)], ids=["deny", "error"])
+@pytest.mark.parametrize(
+    ("decision", "status", "code"), [(DENY, 400, 40301), (ERROR, 503, -32603)], ids=["deny", "error"]
+)
 def test_a_message_that_wants_no_answer_gets_an_http_error(message, decision, status, code):
     """Not accepted is said by the status, and by an error without an id."""
     answer = reply.refused(message, decision, Era.LEGACY, "x-1")
@@ -130,7 +137,11 @@ def test_an_unknown_method_is_not_found(era, status):
     """-32601 with the status that the era expects."""
     answer = reply.unknown_method(request("debug/everything", 5), era)
     assert answer.status == status
-    assert body_of(answer) == {"jsonrpc": "2.0", "id": 5, "error": {"code": -32601, "message": "Method not found"}}
+    assert body_of(answer) == {
+        "jsonrpc": "2.0",
+        "id": 5,
+        "error": {"code": -32601, "message": "Method not found"},
+    }
 
 
 def test_a_refusal_is_http_with_a_json_rpc_error():

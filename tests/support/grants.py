@@ -8,9 +8,7 @@ from gateway.tokens import token_digest
 from tests.support.policies import MemoryBudget, engine
 
 SEED_TOOLS: dict[str, Any] = {
-    "cancel_task": {
-        "limits": [{"counter": "cancel_task_rate", "window": "minute", "max": 10, "scope": "grant"}]
-    }
+    "cancel_task": {"limits": [{"counter": "cancel_task_rate", "window": "minute", "max": 10, "scope": "grant"}]}
 }
 
 

@@ -1,0 +1,344 @@
+"""Every exchange leaves its records and its numbers, once, and nothing that is nobody's business."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.audit.journal import Journal
+from gateway.clock import ManualClock
+from gateway.mcp.message import Message
+from gateway.metrics import KnownNames, Metrics
+from gateway.policy.decision import Decision, LimitStatus, Verdict
+from gateway.proxy.record import AUDIT_UNAVAILABLE, Exchange, Outcome, Recorder
+from gateway.proxy.reply import Refusal
+from tests.support.grants import grant
+from tests.support.messages import call, notification, request, response
+
+ALLOW = Decision(Verdict.ALLOW, "/tools/cancel_task")
+THROTTLE = Decision(Verdict.THROTTLE, "/tools/cancel_task/limits/c", "Limited to 10.", LimitStatus("c", 10, 0, 41_200))
+ALICE = grant("alice", token="canary-token")
+
+
+class Desk:
+    """A recorder on a clock that stands still, and what it has written."""
+
+    def __init__(self, directory: Path) -> None:
+        self.clock = ManualClock()
+        self.journal = Journal(directory)
+        self.metrics = Metrics("1", "python")
+        self.recorder = Recorder(self.journal, self.metrics, KnownNames(["cancel_task"]), self.clock)
+
+    def exchange(self, method: str = "POST") -> Exchange:
+        """A new exchange."""
+        return self.recorder.exchange("binassist", "10.0.0.9", method)
+
+    def records(self) -> list[dict[str, Any]]:
+        """The journal so far."""
+        return [orjson.loads(line) for line in self.journal.path.read_bytes().splitlines()]
+
+    def sample(self, name: str, **labels: str) -> float | None:
+        """One number; None where nothing was counted."""
+        return self.metrics.registry.get_sample_value(name, labels)
+
+    def fill_the_disk(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """From here on nothing can be written."""
+
+        def fail(*_: object) -> int:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "write", fail)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A recorder that writes to a journal of its own."""
+    desk = Desk(tmp_path)
+    yield desk
+    desk.journal.close()
+
+
+def test_an_allowed_call_has_two_records_joined_by_its_id(desk: Desk):
+    """Who asked for what and what was decided; then what became of it, with times and sizes."""
+    with desk.exchange() as exchange:
+        desk.clock.advance(seconds=1)
+        exchange.read()
+        desk.clock.advance(ns=12_340)
+        message = call("cancel_task", task_id="t", force=True)
+        assert exchange.decided(ALICE, message, ALLOW) is ALLOW
+        (decision,) = desk.records()
+        exchange.forwarded()
+        desk.clock.advance(ns=2_500_000)
+        exchange.answered(200)
+        exchange.sent(10)
+        exchange.sent(5)
+        exchange.end(Outcome.COMPLETED)
+    assert decision == {
+        "type": "decision",
+        "id": exchange.id,
+        "time": "2027-01-15T08:00:01.000012Z",
+        "server": "binassist",
+        "grant": "alice",
+        "peer": "10.0.0.9",
+        "method": "tools/call",
+        "verdict": "allow",
+        "rule": "/tools/cancel_task",
+        "policy": "test-policy",
+        "revision": ALICE.engine.revision,
+        "target": "cancel_task",
+        "argument_keys": ["force", "task_id"],
+        "decide_us": 12.3,
+    }
+    assert desk.records()[1] == {
+        "type": "outcome",
+        "id": exchange.id,
+        "time": "2027-01-15T08:00:01.002512Z",
+        "outcome": "completed",
+        "upstream_status": 200,
+        "answer_bytes": 15,
+        "upstream_ms": 2.5,
+        "total_ms": 1002.512,
+    }
+
+
+def test_a_refused_call_has_one_record(desk: Desk):
+    """What the agent was told, the limit and the wait are on it; there is no outcome."""
+    with desk.exchange() as exchange:
+        assert exchange.decided(ALICE, call(), THROTTLE) is THROTTLE
+    (record,) = desk.records()
+    assert record["verdict"] == "throttle"
+    assert record["rule"] == "/tools/cancel_task/limits/c"
+    assert (record["message"], record["limit"], record["retry_after_ms"]) == ("Limited to 10.", "c", 41_200)
+
+
+def test_a_malformed_request_has_one_record(desk: Desk):
+    """Status and reason are kept; the grant is empty until the caller is known."""
+    with desk.exchange() as exchange:
+        exchange.refused(Refusal(401, "unauthenticated", "A token is required."))
+    with desk.exchange() as exchange:
+        exchange.identified(ALICE)
+        exchange.refused(Refusal(400, "json", "x" * 1000))
+    first, second = desk.records()
+    assert (first["type"], first["status"], first["reason"], first["grant"]) == (
+        "refusal",
+        401,
+        "unauthenticated",
+        "",
+    )
+    assert second["grant"] == "alice"
+    assert second["message"].endswith("x… (1000 characters)")
+    assert desk.sample("mcp_gateway_malformed_total", reason="json") == 1
+
+
+def test_records_hold_no_values(desk: Desk):
+    """Neither an argument's value nor a token, at any depth or type, reaches the journal or a label."""
+    canaries: dict[str, Any] = {"a": "canary-1", "b": {"c": ["canary-2"]}, "d": [{"e": "canary-3"}], "n": 987654321}
+    messages: list[Message] = [
+        call("cancel_task", **canaries),
+        request("prompts/get", name="p", arguments="canary-4"),
+        request("prompts/get", name="p", arguments=["canary-5", {"x": 1}]),
+        request("prompts/get", name="p", arguments=5),
+        request("logging/setLevel", level="canary-6", _meta={"k": "canary-7"}),
+        notification("notifications/progress", message="canary-8"),
+    ]
+    for message in messages:
+        with desk.exchange() as exchange:
+            exchange.decided(ALICE, message, ALLOW)
+            exchange.forwarded()
+    written = desk.journal.path.read_bytes() + repr(list(desk.metrics.registry.collect())).encode()
+    assert b"canary" not in written
+    assert b"987654321" not in written
+    assert desk.records()[0]["argument_keys"] == ["a", "b", "d", "n"]
+
+
+def test_long_names_are_clipped(desk: Desk):
+    """An agent cannot make its record as long as it likes by the names it uses."""
+    with desk.exchange() as exchange:
+        exchange.decided(ALICE, call("cancel_task", **{"k" * 10_000: 1}), ALLOW)
+        exchange.decided(ALICE, request("resources/read", uri="u" * 10_000), ALLOW)
+        exchange.decided(ALICE, request("m" * 10_000), ALLOW)
+    assert all(len(line) < 1000 for line in desk.journal.path.read_bytes().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("message", "method"),
+    [
+        (None, "GET"),
+        (response(), "GET"),
+        (notification("notifications/cancelled"), "notifications/cancelled"),
+    ],
+    ids=["none", "response", "notification"],
+)
+def test_a_message_without_a_method_is_recorded_by_that_of_http(desk: Desk, message, method: str):
+    """A stream that is opened, and a response, have no method of their own."""
+    with desk.exchange("GET") as exchange:
+        exchange.decided(ALICE, message, ALLOW)
+    assert desk.records()[0]["method"] == method
+
+
+@pytest.mark.parametrize("decision", [ALLOW, THROTTLE], ids=["allow", "throttle"])
+def test_what_cannot_be_recorded_is_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch, decision: Decision):
+    """When the journal is full nothing is let through, and that is counted."""
+    desk.fill_the_disk(monkeypatch)
+    with desk.exchange() as exchange:
+        assert exchange.decided(ALICE, call(), decision) is AUDIT_UNAVAILABLE
+    monkeypatch.undo()
+    assert desk.records() == []
+    assert desk.sample("mcp_gateway_audit_failures_total") == 1
+    labels = {"server": "binassist", "grant": "alice", "tool": "cancel_task", "verdict": "error"}
+    assert desk.sample("mcp_gateway_decisions_total", **labels) == 1
+    assert desk.sample("mcp_gateway_denials_total", server="binassist", rule="(audit unavailable)") == 1
+
+
+def test_a_refusal_or_an_outcome_that_cannot_be_recorded_is_counted(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    """There is nothing left to refuse, so the failure is a number and a line in the log."""
+    with desk.exchange() as exchange:
+        exchange.decided(ALICE, call(), ALLOW)
+        exchange.forwarded()
+        desk.fill_the_disk(monkeypatch)
+        exchange.refused(Refusal(400, "json", "x"))
+        exchange.end(Outcome.COMPLETED)
+    monkeypatch.undo()
+    assert desk.sample("mcp_gateway_audit_failures_total") == 2
+    assert desk.sample("mcp_gateway_inflight", server="binassist") == 0
+
+
+@pytest.mark.parametrize(("error", "outcome"), [(None, "completed"), (ValueError("x"), "failed")], ids=["end", "error"])
+def test_a_path_that_forgets_to_end_is_ended(desk: Desk, error: Exception | None, outcome: str):
+    """Leaving the exchange records an outcome, and an exception passes through."""
+
+    def forget() -> None:
+        with desk.exchange() as exchange:
+            exchange.decided(ALICE, call(), ALLOW)
+            exchange.forwarded()
+            if error:
+                raise error
+
+    if error:
+        with pytest.raises(ValueError, match="x"):
+            forget()
+    else:
+        forget()
+    assert [record["type"] for record in desk.records()] == ["decision", "outcome"]
+    assert desk.records()[1]["outcome"] == outcome
+
+
+def test_only_the_first_end_counts(desk: Desk):
+    """An exchange has one outcome, and is in flight until then."""
+    with desk.exchange() as exchange:
+        exchange.decided(ALICE, call(), ALLOW)
+        exchange.forwarded()
+        assert desk.sample("mcp_gateway_inflight", server="binassist") == 1
+        exchange.end(Outcome.FAILED, rule="(upstream down)", rolled_back=True)
+        exchange.end(Outcome.COMPLETED)
+    (_, outcome) = desk.records()
+    assert (outcome["outcome"], outcome["rule"], outcome["rolled_back"]) == (
+        "failed",
+        "(upstream down)",
+        True,
+    )
+    assert desk.sample("mcp_gateway_inflight", server="binassist") == 0
+
+
+def test_a_detached_exchange_ends_when_its_answer_does(desk: Desk):
+    """An agent that left does not end the exchange; whoever drains the answer does."""
+    with desk.exchange() as exchange:
+        exchange.decided(ALICE, call(), ALLOW)
+        exchange.forwarded()
+        exchange.detach()
+    assert len(desk.records()) == 1
+    assert desk.sample("mcp_gateway_inflight", server="binassist") == 1
+    exchange.end(Outcome.ABANDONED)
+    assert desk.records()[1]["outcome"] == "abandoned"
+
+
+def test_an_exchange_that_was_never_forwarded_has_no_outcome(desk: Desk):
+    """Nothing became of it, not even when it is left by an exception."""
+    with pytest.raises(ValueError, match="x"), desk.exchange():
+        raise ValueError("x")
+    assert desk.records() == []
+
+
+def test_every_exchange_has_an_id_of_its_own(desk: Desk, tmp_path: Path):
+    """Ids differ within a run, and from one run to the next."""
+    ids = {desk.exchange().id for _ in range(100)}
+    other = Recorder(desk.journal, desk.metrics, KnownNames(), desk.clock)
+    assert len(ids) == 100
+    assert other.exchange("s", "p", "GET").id.split("-")[0] not in {id.split("-")[0] for id in ids}
+
+
+@pytest.mark.parametrize(
+    ("wall_ns", "text"),
+    [
+        (0, "1970-01-01T00:00:00.000000Z"),
+        (999, "1970-01-01T00:00:00.000000Z"),
+        (1_709_208_000_000_001_999, "2024-02-29T12:00:00.000001Z"),
+        (1_800_000_000_999_999_999, "2027-01-15T08:00:00.999999Z"),
+    ],
+)
+def test_times_are_exact_to_the_microsecond(desk: Desk, wall_ns: int, text: str):
+    """No rounding up into a second that has not come."""
+    desk.recorder.clock = ManualClock(wall_ns=wall_ns)
+    assert desk.recorder.now() == text
+
+
+def test_labels_come_from_closed_sets(desk: Desk):
+    """A tool or method that nobody listed is `_unknown`, whatever the agent calls it."""
+    for message in (
+        call("cancel_task"),
+        call("evil-tool"),
+        request("evil/method"),
+        request("resources/read", uri="evil"),
+    ):
+        with desk.exchange("EVIL") as exchange:
+            exchange.decided(ALICE, message, ALLOW)
+            exchange.forwarded()
+    with desk.exchange("EVIL") as exchange:
+        exchange.decided(ALICE, None, THROTTLE)
+    assert "evil" not in repr(list(desk.metrics.registry.collect())).lower()
+    counted = {"server": "binassist", "grant": "alice", "verdict": "allow"}
+    assert desk.sample("mcp_gateway_decisions_total", tool="_unknown", **counted) == 1
+    assert desk.sample("mcp_gateway_decisions_total", tool="", **counted) == 2
+
+
+def test_durations_leave_the_server_out_of_our_overhead(desk: Desk):
+    """The operation lasts as long as the agent waits; our own part excludes the server's time."""
+    with desk.exchange() as exchange:
+        desk.clock.advance(ns=20_000)
+        exchange.read()
+        desk.clock.advance(ns=10_000)
+        exchange.decided(ALICE, call(), ALLOW)
+        exchange.forwarded()
+        desk.clock.advance(seconds=2)
+        exchange.answered(200)
+        desk.clock.advance(ns=40_000)
+        exchange.replied()
+        exchange.end(Outcome.COMPLETED)
+    assert desk.sample("mcp_gateway_overhead_seconds_sum", stage="decide") == pytest.approx(10e-6)
+    assert desk.sample("mcp_gateway_overhead_seconds_sum", stage="total") == pytest.approx(70e-6)
+    labels = {"mcp_method_name": "tools/call", "gen_ai_tool_name": "cancel_task", "error_type": ""}
+    assert desk.sample("mcp_server_operation_duration_seconds_sum", **labels) == pytest.approx(2.00007)
+
+
+@pytest.mark.parametrize(
+    ("decision", "outcome", "error_type"),
+    [(THROTTLE, None, "throttle"), (ALLOW, Outcome.COMPLETED, ""), (ALLOW, Outcome.CANCELLED, "cancelled")],
+    ids=["throttle", "completed", "cancelled"],
+)
+def test_each_operation_is_counted_once(desk: Desk, decision: Decision, outcome: Outcome | None, error_type: str):
+    """Refused or forwarded, an operation has one duration, under what went wrong with it."""
+    with desk.exchange() as exchange:
+        exchange.decided(ALICE, call(), decision)
+        if outcome is not None:
+            exchange.forwarded()
+            exchange.end(outcome)
+    counts = [
+        (sample.labels["error_type"], sample.value)
+        for metric in desk.metrics.registry.collect()
+        for sample in metric.samples
+        if sample.name == "mcp_server_operation_duration_seconds_count"
+    ]
+    assert counts == [(error_type, 1)]
