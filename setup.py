@@ -16,22 +16,25 @@ SANITIZE = os.environ.get("GATEWAY_SANITIZE")
 
 
 def extensions() -> list[Extension]:
-    """The one extension, as the switches want it."""
+    """The modules of the core, as the switches want them."""
     if WITHOUT_EXTENSIONS:
         return []
     # Only a build with extensions needs Cython.
     from Cython.Build import cythonize
 
     sanitizers = [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"] if SANITIZE else []
-    core = Extension(
-        "gateway._fastpath",
-        ["gateway/_fastpath.pyx"],
-        extra_compile_args=["-O3", "-Wall", *sanitizers],
-        extra_link_args=sanitizers,
-        define_macros=[("CYTHON_TRACE", "1")] if TRACE else [],
-    )
+    core = [
+        Extension(
+            f"gateway.{name}",
+            [f"gateway/{name}.pyx"],
+            extra_compile_args=["-O3", "-Wall", *sanitizers],
+            extra_link_args=sanitizers,
+            define_macros=[("CYTHON_TRACE", "1")] if TRACE else [],
+        )
+        for name in ("_fastpath", "_scan")
+    ]
     return cythonize(
-        [core],
+        core,
         # The generated C stays out of the package, so that no archive ships it in place of the source.
         build_dir="build",
         compiler_directives={

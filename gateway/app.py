@@ -9,6 +9,7 @@ from typing import Final
 from aiohttp import http_parser, web
 
 from gateway import __version__, fastpath
+from gateway.addresses import Addresses
 from gateway.admin import health
 from gateway.audit.journal import Journal
 from gateway.clock import Clock
@@ -20,7 +21,6 @@ from gateway.policy.engine import NO_POLICY, Engine
 from gateway.policy.load import load_policy
 from gateway.policy.tables import CompiledPolicy, compile_policy
 from gateway.proxy.downstream import Downstream, Endpoint
-from gateway.proxy.edge import Addresses
 from gateway.proxy.gate import Gate, GrantBudget
 from gateway.proxy.identity import Grant, Identity
 from gateway.proxy.record import Recorder
@@ -98,8 +98,7 @@ class Gateway:
 
     def _endpoints(self) -> dict[str, Endpoint]:
         endpoints = {
-            f"/mcp/{name}": Endpoint(name, Relay(upstream, self._tasks))
-            for name, upstream in self._upstreams.items()
+            f"/mcp/{name}": Endpoint(name, Relay(upstream, self._tasks)) for name, upstream in self._upstreams.items()
         }
         if len(endpoints) == 1:
             endpoints["/mcp"] = next(iter(endpoints.values()))
@@ -159,9 +158,7 @@ def make_runner(downstream: Downstream) -> web.ServerRunner:
 
     Handlers are cancelled when an agent goes away, which aiohttp does not do unless told to.
     """
-    server = web.Server(
-        downstream.handle, handler_cancellation=True, access_log=None, keepalive_timeout=IDLE_AGENT_S
-    )
+    server = web.Server(downstream.handle, handler_cancellation=True, access_log=None, keepalive_timeout=IDLE_AGENT_S)
     return web.ServerRunner(server, shutdown_timeout=SHUTDOWN_S)
 
 

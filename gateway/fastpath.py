@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from gateway import _fastpath as core
+    from gateway import _scan as scanner
 elif os.environ.get("GATEWAY_NO_EXTENSIONS") == "1":
     from gateway import _fastpath_py as core
+    from gateway import _scan_py as scanner
 else:
     try:
         from gateway import _fastpath as core
+        from gateway import _scan as scanner
     except ImportError as error:
         raise ImportError(
-            "The compiled core gateway._fastpath is missing or was built for another Python. Build it with "
-            "`make build`, install the package where there is a C compiler, or set GATEWAY_NO_EXTENSIONS=1 "
-            "to run the slower one in plain Python."
+            "The compiled core, gateway._fastpath and gateway._scan, is missing or was built for another "
+            "Python. Build it with `make build`, install the package where there is a C compiler, or set "
+            "GATEWAY_NO_EXTENSIONS=1 to run the slower one in plain Python."
         ) from error
 
 IMPLEMENTATION = "cython" if core.__name__ == "gateway._fastpath" else "python"
@@ -49,10 +52,10 @@ THROTTLE = core.THROTTLE
 NEVER_FITS = core.NEVER_FITS
 UNBOUND = core.UNBOUND
 
-SCAN_OK = core.SCAN_OK
-TOO_DEEP = core.TOO_DEEP
-INTEGER_TOO_LARGE = core.INTEGER_TOO_LARGE
-MAX_DEPTH = core.MAX_DEPTH
+SCAN_OK = scanner.SCAN_OK
+TOO_DEEP = scanner.TOO_DEEP
+INTEGER_TOO_LARGE = scanner.INTEGER_TOO_LARGE
+MAX_DEPTH = scanner.MAX_DEPTH
 
 Condition = core.Condition
 Rule = core.Rule
@@ -68,8 +71,8 @@ rollback = core.rollback
 remaining = core.remaining
 block_length = core.block_length
 matches_glob = core.matches_glob
-scan = core.scan
-count_members = core.count_members
+scan = scanner.scan
+count_members = scanner.count_members
 
 
 class Pattern(Protocol):

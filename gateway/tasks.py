@@ -8,6 +8,8 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from gateway.errors import GatewayError
+
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
@@ -23,7 +25,7 @@ class Tasks:
         return len(self._running)
 
     def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
-        """Run `work` in the background. Its exception, if nobody awaits it, is logged."""
+        """Run `work` in the background. An exception that is no `GatewayError` is logged."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._running.add(task)
         task.add_done_callback(self._done)
@@ -37,5 +39,7 @@ class Tasks:
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.debug("the task %s failed: %r", task.get_name(), error)
+        error = None if task.cancelled() else task.exception()
+        # A `GatewayError` is an outcome that whoever awaits the task deals with; anything else is a defect.
+        if error is not None and not isinstance(error, GatewayError):
+            logger.error("the task %r failed", task.get_name(), exc_info=error)

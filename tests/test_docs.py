@@ -53,7 +53,7 @@ def test_commands_exist(path: Path):
     text = path.read_text()
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     shown = "\n".join([*blocks(path, "sh"), *re.findall(r"`((?:make|gateway) [^`]+)`", text)])
-    assert {target for target in re.findall(r"\bmake ([a-z]+)", shown)} <= targets
+    assert set(re.findall(r"\bmake ([a-z]+)", shown)) <= targets
     for command in set(re.findall(r"\bgateway ([a-z]+)", shown)):
         asked = [sys.executable, "-m", "gateway", command, "--help"]
         assert subprocess.run(asked, capture_output=True, check=False).returncode == 0, command

@@ -8,8 +8,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from gateway.proxy.edge import Addresses
-from gateway.proxy.reply import Refusal
+from gateway.addresses import Addresses, ForeignAddressError
 
 Probe = Callable[[], Awaitable[bool]]
 
@@ -45,8 +44,8 @@ def _guard(addresses: Addresses) -> Callable[..., Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         try:
             addresses.check(request.headers.items())
-        except Refusal as refusal:
-            return web.json_response({"error": str(refusal)}, status=refusal.status)
+        except ForeignAddressError as error:
+            return web.json_response({"error": str(error)}, status=error.status)
         return await handler(request)
 
     return guard

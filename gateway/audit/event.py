@@ -6,6 +6,7 @@ No token, header, argument value or answer is ever part of one.
 import msgspec
 
 MAX_TEXT = 256
+MAX_KEYS = 64
 
 
 class DecisionRecord(msgspec.Struct, frozen=True, tag="decision", tag_field="type", omit_defaults=True):
@@ -26,13 +27,13 @@ class DecisionRecord(msgspec.Struct, frozen=True, tag="decision", tag_field="typ
     target: str = ""
     """The tool, prompt, resource or task that was asked for."""
     argument_keys: tuple[str, ...] = ()
-    """Names of the top-level arguments, sorted."""
+    """Names of the top-level arguments, sorted; beyond `MAX_KEYS` only how many there are."""
     message: str = ""
     limit: str = ""
     """The counter that refused."""
     retry_after_ms: int | None = None
     decide_us: float = 0.0
-    """From the last byte of the request to the decision."""
+    """From the message being parsed to the decision."""
 
 
 class OutcomeRecord(msgspec.Struct, frozen=True, tag="outcome", tag_field="type", omit_defaults=True):

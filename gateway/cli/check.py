@@ -24,9 +24,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="check policies and configurations",
         description="Check policies and configurations: exit code 0 if the gateway would accept all of them.",
     )
-    parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="a policy or a configuration; - reads standard input"
-    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a policy or a configuration; - reads standard input")
 
 
 def run(args: argparse.Namespace) -> int:

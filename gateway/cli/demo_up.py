@@ -98,8 +98,7 @@ def _tokens(directory: Path) -> dict[str, str]:
     try:
         known = json.loads(client_config_path(directory).read_text())["mcpServers"]
         return {
-            label: known[f"binassist-{label}"]["headers"]["Authorization"].removeprefix("Bearer ")
-            for label in GRANTS
+            label: known[f"binassist-{label}"]["headers"]["Authorization"].removeprefix("Bearer ") for label in GRANTS
         }
     except (OSError, ValueError, KeyError, TypeError):
         return {label: new_token() for label in GRANTS}

@@ -24,12 +24,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Make a token and print it, once, with the lines to paste under `grants:`.",
     )
     new.add_argument("label", metavar="LABEL", help="whose token this is, for people: alice-laptop")
-    new.add_argument(
-        "--server", metavar="NAME", default="binassist", help="the server it opens (default: binassist)"
-    )
-    new.add_argument(
-        "--policy", metavar="NAME", help="the policy that judges its calls; without one all are denied"
-    )
+    new.add_argument("--server", metavar="NAME", default="binassist", help="the server it opens (default: binassist)")
+    new.add_argument("--policy", metavar="NAME", help="the policy that judges its calls; without one all are denied")
     new.add_argument("--expires", metavar="WHEN", help="30d, 12h, or a time such as 2027-06-30T00:00:00Z")
 
 
@@ -66,9 +62,7 @@ def _expiry(text: str, now_ns: int) -> str:
     """The time in UTC, rounded down to a second, as the configuration takes it."""
     try:
         is_time = "-" in text
-        expires_ns = (
-            scalars.instant_ns(text) if is_time else now_ns + round(scalars.duration_s(text) * _SECOND_NS)
-        )
+        expires_ns = scalars.instant_ns(text) if is_time else now_ns + round(scalars.duration_s(text) * _SECOND_NS)
         instant = _EPOCH + dt.timedelta(seconds=expires_ns // _SECOND_NS)
     except ValueError as error:
         raise GatewayError(f"--expires: {error}") from None

@@ -34,9 +34,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="gateway", description="A policy gateway between agents and MCP servers."
-    )
+    parser = argparse.ArgumentParser(prog="gateway", description="A policy gateway between agents and MCP servers.")
     parser.add_argument("--version", action="version", version=f"gateway {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in _COMMANDS.values():

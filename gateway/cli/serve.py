@@ -25,17 +25,13 @@ logger = logging.getLogger(__name__)
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the subcommand."""
-    parser = subparsers.add_parser(
-        "serve", help="run the gateway", description="Run the gateway until SIGTERM."
-    )
+    parser = subparsers.add_parser("serve", help="run the gateway", description="Run the gateway until SIGTERM.")
     parser.add_argument("--config", type=Path, default=Path("gateway.yaml"), help="default: %(default)s")
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT. Raises `GatewayError` when it cannot start."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stdout
-    )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stdout)
     if os.environ.get("GATEWAY_NO_EXTENSIONS") != "1":
         require_compiled_parser()
     config = load_config(args.config)

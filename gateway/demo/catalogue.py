@@ -21,9 +21,7 @@ _document = msgspec.json.decode(files("gateway.demo").joinpath("catalogue.json")
 TOOLS = {entry["name"]: mcp_types.Tool.model_validate(entry) for entry in _document.tools}
 """The 44 tools by name, in the order in which they are listed."""
 
-RESOURCE_TEMPLATES = [
-    mcp_types.ResourceTemplate.model_validate(entry) for entry in _document.resource_templates
-]
+RESOURCE_TEMPLATES = [mcp_types.ResourceTemplate.model_validate(entry) for entry in _document.resource_templates]
 """The 8 resource templates."""
 
 PROMPTS = {entry["name"]: mcp_types.Prompt.model_validate(entry) for entry in _document.prompts}

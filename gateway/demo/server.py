@@ -62,9 +62,7 @@ class Demo:
         """All tools on one page."""
         return mcp_types.ListToolsResult(tools=list(catalogue.TOOLS.values()))
 
-    async def call_tool(
-        self, context: _Context, call: mcp_types.CallToolRequestParams
-    ) -> mcp_types.CallToolResult:
+    async def call_tool(self, context: _Context, call: mcp_types.CallToolRequestParams) -> mcp_types.CallToolResult:
         """Count the call, then run it on the one thread there is."""
         self.received[call.name] += 1
         return call_tool(self._desk(context), call.name, call.arguments or {})
@@ -73,9 +71,7 @@ class Demo:
         """Always empty: there are only templates."""
         return mcp_types.ListResourcesResult(resources=[])
 
-    async def list_resource_templates(
-        self, _context: _Context, _page: _Page
-    ) -> mcp_types.ListResourceTemplatesResult:
+    async def list_resource_templates(self, _context: _Context, _page: _Page) -> mcp_types.ListResourceTemplatesResult:
         """All templates on one page."""
         return mcp_types.ListResourceTemplatesResult(resource_templates=catalogue.RESOURCE_TEMPLATES)
 
@@ -94,9 +90,7 @@ class Demo:
         """All prompts on one page."""
         return mcp_types.ListPromptsResult(prompts=list(catalogue.PROMPTS.values()))
 
-    async def get_prompt(
-        self, _context: _Context, get: mcp_types.GetPromptRequestParams
-    ) -> mcp_types.GetPromptResult:
+    async def get_prompt(self, _context: _Context, get: mcp_types.GetPromptRequestParams) -> mcp_types.GetPromptResult:
         """One message from the user."""
         try:
             text = write_prompt(get.name, get.arguments or {})

@@ -43,7 +43,9 @@ async def show(upstream_url: str, limited: Access, analyst: Access) -> bool:
         await _show_analyst(table, other, everything)
     async with httpx2.AsyncClient() as http_client:
         counts = (await http_client.get(upstream_url.removesuffix("/mcp") + "/debug/calls")).json()
-    table.row("the server's own count of cancel_task", f"{counts['cancel_task']} calls", holds=counts["cancel_task"] == 11)
+    table.row(
+        "the server's own count of cancel_task", f"{counts['cancel_task']} calls", holds=counts["cancel_task"] == 11
+    )
     return table.is_as_promised
 
 

@@ -46,9 +46,7 @@ def split_path(path: str) -> tuple[str, ...]:
             case ".":
                 keys.append("")
             case "[":
-                raise ValueError(
-                    r"`[…]` is not supported yet by this version; for a key that holds a [ write `\[`"
-                )
+                raise ValueError(r"`[…]` is not supported yet by this version; for a key that holds a [ write `\[`")
             case _:
                 keys[-1] += character
     if "" in keys:
@@ -64,9 +62,7 @@ def compile_value(op: Operator, value: object) -> object:
     match op:
         case "lt" | "lte" | "gt" | "gte":
             if not isinstance(value, int | float) or isinstance(value, bool):
-                raise ValueError(
-                    f"`{op}` compares numbers; its value must be a number, not {_described(value)}"
-                )
+                raise ValueError(f"`{op}` compares numbers; its value must be a number, not {_described(value)}")
         case "in" | "not_in":
             return _members(op, value)
         case "exists":
@@ -78,9 +74,7 @@ def compile_value(op: Operator, value: object) -> object:
             return compile_pattern(value)
         case "eq" | "neq" | "contains":
             if value is None:
-                raise ValueError(
-                    f"`{op}` never holds for null; to ask for an argument's presence use `exists`"
-                )
+                raise ValueError(f"`{op}` never holds for null; to ask for an argument's presence use `exists`")
         case _:
             assert_never(op)
     return value

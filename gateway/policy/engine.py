@@ -34,9 +34,7 @@ class Judge(Protocol):
     default_allows: bool
     """What becomes of resources, prompts and completions, for which a policy has no rules yet."""
 
-    def decide(
-        self, tool: str, arguments: dict[str, object], budget: Budget, now_ns: int, wall_ns: int
-    ) -> Decision:
+    def decide(self, tool: str, arguments: dict[str, object], budget: Budget, now_ns: int, wall_ns: int) -> Decision:
         """Judge one call."""
         ...
 
@@ -53,9 +51,7 @@ class Engine:
         self.revision = policy.revision
         self.default_allows = policy.default_allows
 
-    def decide(
-        self, tool: str, arguments: dict[str, object], budget: Budget, now_ns: int, wall_ns: int
-    ) -> Decision:
+    def decide(self, tool: str, arguments: dict[str, object], budget: Budget, now_ns: int, wall_ns: int) -> Decision:
         """Judge one call, and spend on all of its limits if it is allowed.
 
         Steps 3 to 10 of policy.md, "Order of evaluation"; the first refusal wins, and a refused call
@@ -97,9 +93,7 @@ class NoPolicy:
     revision = ""
     default_allows = False
 
-    def decide(
-        self, tool: str, arguments: dict[str, object], budget: Budget, now_ns: int, wall_ns: int
-    ) -> Decision:
+    def decide(self, tool: str, arguments: dict[str, object], budget: Budget, now_ns: int, wall_ns: int) -> Decision:
         """Deny, whatever the call. Step 2 of policy.md, "Order of evaluation"."""
         return Decision(Verdict.DENY, names.NO_POLICY, messages.NO_POLICY)
 
@@ -122,9 +116,7 @@ def _ask(
             return answer
         limit = table.limits[answer[1]]
         budget.bind(limit.slot)
-    raise StateError(
-        f"the counter {limit.counter.name!r} does not stay bound; the file of counters is damaged"
-    )
+    raise StateError(f"the counter {limit.counter.name!r} does not stay bound; the file of counters is damaged")
 
 
 def _requirement_missed(tool: str, judged: JudgedRule, index: int, arguments: dict[str, object]) -> Decision:
@@ -150,9 +142,7 @@ def _never_fits(tool: str, limit: JudgedLimit) -> Decision:
 
 def _throttled(tool: str, limit: JudgedLimit, *, wait_ns: int, left: int) -> Decision:
     wait_ms = -(-wait_ns // 1_000_000)
-    message = messages.throttled(
-        tool, limit.counter, is_shared=limit.is_shared, on_deny=limit.on_deny, wait_ms=wait_ms
-    )
+    message = messages.throttled(tool, limit.counter, is_shared=limit.is_shared, on_deny=limit.on_deny, wait_ms=wait_ms)
     status = LimitStatus(
         counter=limit.counter.name, limit=limit.counter.maximum, remaining=left, retry_after_ms=wait_ms
     )

@@ -86,9 +86,7 @@ class CompiledPolicy(msgspec.Struct, frozen=True):
 def compile_policy(policy: Policy) -> CompiledPolicy:
     """Compile a policy that `load_policy` has returned; such a one always compiles."""
     counters = _Counters(policy)
-    unlisted = (
-        _table(names.DEFAULT_ALLOW, ToolRules(), policy, counters) if policy.default == "allow" else None
-    )
+    unlisted = _table(names.DEFAULT_ALLOW, ToolRules(), policy, counters) if policy.default == "allow" else None
     return CompiledPolicy(
         revision=_revision(policy),
         default_allows=policy.default == "allow",

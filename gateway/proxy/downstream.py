@@ -1,11 +1,13 @@
 """The MCP endpoint: the life of a request as a list of steps. Each step lives in a module of its own."""
 
+import logging
 from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 from aiohttp import web
 
+from gateway.addresses import Addresses, ForeignAddressError
 from gateway.mcp import headers as mcp_headers
 from gateway.mcp import session
 from gateway.mcp.headers import Headers
@@ -15,13 +17,14 @@ from gateway.mcp.parse import MalformedError, parse_message
 from gateway.mcp.versions import Era, MismatchError, era_of
 from gateway.policy.decision import Decision, Verdict
 from gateway.proxy import edge, reply
-from gateway.proxy.edge import Addresses
 from gateway.proxy.gate import Gate
 from gateway.proxy.identity import Grant, Identity
 from gateway.proxy.listing import ListFilter
 from gateway.proxy.record import Exchange, Recorder
 from gateway.proxy.relay import EVENT_STREAM, JSON, Outbound, Relay
 from gateway.proxy.reply import Refusal
+
+logger = logging.getLogger(__name__)
 
 _SESSION_NOT_FOUND: Final = -32001
 _LISTS: Final = frozenset({Governance.TOOL_LIST, Governance.RESOURCE_LIST, Governance.PROMPT_LIST})
@@ -58,29 +61,41 @@ class Downstream:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request, from its first header to the last byte of its answer."""
-        headers = [(name, value) for name, value in request.headers.items()]
         endpoint = self._endpoints.get(request.raw_path)
         server = endpoint.server if endpoint else ""
         with self._recorder.exchange(server, request.remote or "", request.method) as exchange:
             try:
-                self._addresses.check(headers)
-                edge.check_form(request, headers)
-                if endpoint is None:
-                    raise Refusal(404, "path", "No MCP endpoint at this path.")
-                grant = self._identity.resolve(headers, endpoint.server)
-                exchange.identified(grant)
-                match request.method:
-                    case "POST":
-                        return await self._post(exchange, request, headers, endpoint, grant)
-                    case "GET" | "DELETE":
-                        return await self._stream_or_end(exchange, request, headers, endpoint, grant)
-                    case _:
-                        raise Refusal(
-                            405, "method", "Use POST, GET or DELETE.", headers={"Allow": "POST, GET, DELETE"}
-                        )
-            except Refusal as refusal:
-                exchange.refused(refusal)
-                return reply.refusal(refusal)
+                return await self._handle(exchange, request, endpoint)
+            except Refusal as error:
+                refusal = error
+            except ForeignAddressError as error:
+                refusal = Refusal(error.status, error.reason, str(error))
+            except Exception:
+                if exchange.is_replying:
+                    raise
+                logger.exception("handling a request failed")
+                refusal = Refusal(500, "internal", "The gateway failed on this request.", code=reply.INTERNAL_ERROR)
+            exchange.refused(refusal)
+            return reply.refusal(refusal)
+
+    async def _handle(
+        self, exchange: Exchange, request: web.BaseRequest, endpoint: Endpoint | None
+    ) -> web.StreamResponse:
+        """Raises `Refusal` and `ForeignAddressError` for what is no request to one of our servers."""
+        headers = [(name, value) for name, value in request.headers.items()]
+        self._addresses.check(headers)
+        edge.check_form(request, headers)
+        if endpoint is None:
+            raise Refusal(404, "path", "No MCP endpoint at this path.")
+        grant = self._identity.resolve(headers, endpoint.server)
+        exchange.identified(grant)
+        match request.method:
+            case "POST":
+                return await self._post(exchange, request, headers, endpoint, grant)
+            case "GET" | "DELETE":
+                return await self._stream_or_end(exchange, request, headers, endpoint, grant)
+            case _:
+                raise Refusal(405, "method", "Use POST, GET or DELETE.", headers={"Allow": "POST, GET, DELETE"})
 
     async def _post(
         self, exchange: Exchange, request: web.BaseRequest, headers: Headers, endpoint: Endpoint, grant: Grant
@@ -88,6 +103,7 @@ class Downstream:
         body = await edge.read_body(request, headers)
         exchange.read()
         message, era = _read_message(body, headers)
+        exchange.parsed()
         upstream_session = self._session(headers, grant)
         judged = self._gate.decide(grant, message)
         decision = exchange.decided(grant, message, judged)

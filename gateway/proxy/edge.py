@@ -1,14 +1,11 @@
-"""What must hold of a request as HTTP before it is read as MCP: addressed to us, in a form with one meaning.
+"""What must hold of a request as HTTP before it is read as MCP: a form with one meaning, and a body we read.
 
 Each rule is a refusal with its status; the agent's bytes are read here and nowhere else.
 """
 
 import asyncio
-import re
-from collections.abc import Iterable
 from typing import Final
 
-import msgspec
 from aiohttp import web
 
 from gateway.mcp.headers import Headers, forwarded
@@ -16,49 +13,10 @@ from gateway.proxy.reply import Refusal
 
 BODY_TIMEOUT_S: Final = 30.0
 
-_LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
-_AUTHORITY = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?")
-_ORIGIN = re.compile(r"https?://(?P<authority>[^/@?#\s]+)")
-
 # Given twice, each of these could be read in two ways by two readers.
 _SINGLE_HEADERS: Final = (
     "authorization", "content-type", "content-length", "host", "origin", "last-event-id", "mcp-session-id",
 )  # fmt: skip
-
-
-class Addresses(msgspec.Struct, frozen=True):
-    """The names under which the gateway may be addressed, against DNS rebinding. All in small letters."""
-
-    hosts: frozenset[str]
-    """One without a port stands for every port, one with a port for that port alone."""
-    origins: frozenset[str]
-
-    @classmethod
-    def of(cls, listen_host: str, hosts: Iterable[str] = (), origins: Iterable[str] = ()) -> "Addresses":
-        """The listen address and the loopback names, widened by `hosts`; loopback origins, widened by `origins`."""
-        listen = f"[{listen_host}]" if ":" in listen_host else listen_host
-        named = (*_LOOPBACK_NAMES, listen, *hosts)
-        return cls(frozenset(name.lower() for name in named), frozenset(origin.lower() for origin in origins))
-
-    def check(self, headers: Headers) -> None:
-        """Raises `Refusal`: 421 for a foreign Host, 403 for a foreign Origin."""
-        for name, value in headers:
-            match name.lower():
-                case "host" if not self._is_ours(value):
-                    raise Refusal(421, "host", "This host is not served here; see allowed_hosts.")
-                case "origin" if not self._is_trusted(value):
-                    raise Refusal(403, "origin", "This origin may not use the gateway; see allowed_origins.")
-
-    def _is_ours(self, authority: str) -> bool:
-        match = _AUTHORITY.fullmatch(authority)
-        return match is not None and not self.hosts.isdisjoint((match["host"].lower(), authority.lower()))
-
-    def _is_trusted(self, origin: str) -> bool:
-        if origin.lower() in self.origins:
-            return True
-        match = _ORIGIN.fullmatch(origin)
-        authority = _AUTHORITY.fullmatch(match["authority"]) if match else None
-        return authority is not None and authority["host"].lower() in _LOOPBACK_NAMES
 
 
 def check_form(request: web.BaseRequest, headers: Headers) -> None:

@@ -19,9 +19,7 @@ logger = logging.getLogger(__name__)
 
 _PROTOCOL = Decision(Verdict.ALLOW, "(protocol)")
 _UNKNOWN_METHOD = Decision(Verdict.DENY, "(unknown method)", "Method not found")
-_BROKEN = Decision(
-    Verdict.ERROR, "(internal error)", "The gateway could not judge this call, so it was not run."
-)
+_BROKEN = Decision(Verdict.ERROR, "(internal error)", "The gateway could not judge this call, so it was not run.")
 
 
 class GrantBudget:

@@ -11,7 +11,7 @@ import logging
 import secrets
 from types import TracebackType
 
-from gateway.audit.event import AuditRecord, DecisionRecord, OutcomeRecord, RefusalRecord, clipped
+from gateway.audit.event import MAX_KEYS, AuditRecord, DecisionRecord, OutcomeRecord, RefusalRecord, clipped
 from gateway.audit.journal import Journal, JournalError
 from gateway.clock import Clock
 from gateway.mcp.message import Message, Request, Response
@@ -86,10 +86,12 @@ class Exchange:
         self._grant = ""
         self._arrived_ns = recorder.clock.monotonic_ns()
         self._read_ns = 0
+        self._parsed_ns = 0
         self._forwarded_ns = 0
         self._answered_ns = 0
         self._upstream_status = 0
         self._answer_bytes = 0
+        self._is_replying = False
         self._is_detached = False
         self._has_ended = False
 
@@ -107,13 +109,20 @@ class Exchange:
         """The request has been read whole."""
         self._read_ns = self._recorder.clock.monotonic_ns()
 
+    def parsed(self) -> None:
+        """The message in it is known."""
+        self._parsed_ns = self._recorder.clock.monotonic_ns()
+        self._recorder.metrics.overhead.labels("parse").observe((self._parsed_ns - self._read_ns) / 1e9)
+
     def identified(self, grant: Grant) -> None:
         """The caller is known."""
         self._grant = grant.label
 
     def refused(self, refusal: Refusal) -> None:
-        """The request is refused as HTTP, without a decision."""
+        """The request is refused as HTTP, without a decision; or the gateway itself failed on it."""
         recorder = self._recorder
+        if self._forwarded_ns:
+            self.end(Outcome.FAILED, rule="(internal error)")
         recorder.metrics.malformed.labels(refusal.reason).inc()
         recorder.append(
             RefusalRecord(
@@ -133,7 +142,7 @@ class Exchange:
         recorder = self._recorder
         if message is not None and not isinstance(message, Response):
             self._method, self._target = message.method, message.target
-        decide_ns = recorder.clock.monotonic_ns() - (self._read_ns or self._arrived_ns)
+        decide_ns = recorder.clock.monotonic_ns() - (self._parsed_ns or self._arrived_ns)
         if not recorder.append(self._decision_record(grant, message, decision, decide_ns)):
             decision = AUDIT_UNAVAILABLE
         metrics, tool = recorder.metrics, self._tool_label()
@@ -154,8 +163,14 @@ class Exchange:
         self._answered_ns = self._recorder.clock.monotonic_ns()
         self._upstream_status = status
 
+    @property
+    def is_replying(self) -> bool:
+        """Whether some of the answer is on its way, so that no other answer can be given."""
+        return self._is_replying
+
     def replied(self) -> None:
         """The first byte of the answer is on its way to the agent."""
+        self._is_replying = True
         clock, overhead = self._recorder.clock, self._recorder.metrics.overhead
         before = self._forwarded_ns - self._arrived_ns
         overhead.labels("total").observe((before + clock.monotonic_ns() - self._answered_ns) / 1e9)
@@ -226,4 +241,5 @@ class Exchange:
 def _argument_keys(message: Message | None) -> tuple[str, ...]:
     if not isinstance(message, Request):
         return ()
-    return tuple(clipped(key) for key in sorted(message.arguments))
+    keys = [clipped(key) for key in sorted(message.arguments)[:MAX_KEYS]]
+    return (*keys, f"… ({len(message.arguments)} keys)") if len(message.arguments) > MAX_KEYS else tuple(keys)

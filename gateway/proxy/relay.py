@@ -5,6 +5,7 @@ for a legacy one it runs on to its end, unread (design: protocol, section 4, rul
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -28,6 +29,9 @@ MAX_LIST_BYTES: Final = 16 << 20
 # Answers up to this size are read whole before any of it is passed on, so that a server which fails in the
 # middle still becomes an answer that a client can use.
 MAX_GATHERED_BYTES: Final = 64 << 10
+
+# Visible ASCII (2025-11-25 transports, "Session Management").
+_SESSION_ID = re.compile(r"[!-~]{1,1024}")
 
 # For an agent that is no longer there to see it; the number nginx made customary.
 AGENT_GONE: Final = 499
@@ -109,7 +113,7 @@ class Relay:
         response = web.StreamResponse(status=answer.status)
         for name, value in mcp_headers.returned(answer.headers):
             response.headers.add(name, value)
-        if session_id := mcp_headers.single(answer.headers, mcp_headers.SESSION_ID):
+        for session_id in answer.session_ids:
             response.headers[mcp_headers.SESSION_ID] = outbound.seal(session_id)
         if answer.media_type == EVENT_STREAM:
             return await self._copy_events(exchange, request, outbound, answer, response)
@@ -225,6 +229,8 @@ def _check_answer(answer: Answer) -> None:
     """Refuse answers that an agent must not see: redirects, challenges to us, crashes, unasked encodings."""
     if answer.is_encoded:
         raise UpstreamError(Failure.BROKEN, "The server sent an encoded answer.", may_have_run=True)
+    if len(answer.session_ids) > 1 or not all(_SESSION_ID.fullmatch(id) for id in answer.session_ids):
+        raise UpstreamError(Failure.BROKEN, "The server sent no usable session id.", may_have_run=True)
     if 300 <= answer.status < 400 or answer.status in (401, 403, 407) or answer.status >= 500:
         message = f"The server answered with HTTP status {answer.status}."
         raise UpstreamError(Failure.BROKEN, message, may_have_run=True)

@@ -56,6 +56,11 @@ class Answer:
         return self._response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     @property
+    def session_ids(self) -> list[str]:
+        """What the server sent as `Mcp-Session-Id`: at most one, from a server that keeps to the protocol."""
+        return self._response.headers.getall("Mcp-Session-Id", [])
+
+    @property
     def is_encoded(self) -> bool:
         """Whether the body is compressed, which we never ask for."""
         return self._response.headers.get("Content-Encoding", "identity").lower() != "identity"
@@ -68,9 +73,7 @@ class Answer:
         except TimeoutError:
             raise UpstreamError(Failure.TIMEOUT, "The server stopped answering.", may_have_run=True) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise UpstreamError(
-                Failure.BROKEN, f"The answer broke off: {_reason(error)}.", may_have_run=True
-            ) from None
+            raise UpstreamError(Failure.BROKEN, f"The answer broke off: {_reason(error)}.", may_have_run=True) from None
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises `UpstreamError`, also when it is longer than `limit` bytes."""
@@ -78,9 +81,7 @@ class Answer:
         async for chunk in self.chunks():
             body += chunk
             if len(body) > limit:
-                raise UpstreamError(
-                    Failure.BROKEN, f"The answer is longer than {limit} bytes.", may_have_run=True
-                )
+                raise UpstreamError(Failure.BROKEN, f"The answer is longer than {limit} bytes.", may_have_run=True)
         return bytes(body)
 
     def close(self) -> None:
@@ -147,9 +148,7 @@ class Upstream:
             message = f"The server {self.name} cannot be reached ({_reason(error)}), so the call was not run."
             raise UpstreamError(Failure.DOWN, message, may_have_run=False) from None
         except TimeoutError:
-            message = (
-                f"The server {self.name} did not answer within {self.timeout_s:g} s; the call may have run."
-            )
+            message = f"The server {self.name} did not answer within {self.timeout_s:g} s; the call may have run."
             raise UpstreamError(Failure.TIMEOUT, message, may_have_run=True) from None
         except (aiohttp.ClientError, OSError) as error:
             message = f"The connection to {self.name} broke ({_reason(error)}); the call may have run."

@@ -107,9 +107,7 @@ class _Reader:
         if character != ",":
             found = f"`{character}`" if character else "the end of the text"
             opening = self.text[start]
-            raise UnreadableError(
-                f"expected `,` or the `{closing}` that closes `{opening}`, found {found}", offset
-            )
+            raise UnreadableError(f"expected `,` or the `{closing}` that closes `{opening}`, found {found}", offset)
         following = self.skip_space(offset + 1)
         if self.text[following : following + 1] == closing:
             raise UnreadableError(f"remove this comma: nothing follows it before `{closing}`", offset)
@@ -125,18 +123,14 @@ class _Reader:
         self.offset = match.end()
         string: str = json.loads(match[0]) if "\\" in match[0] else match[0][1:-1]
         if SURROGATE.search(string):
-            raise UnreadableError(
-                "this text holds half of a surrogate pair; write both halves, or neither", offset
-            )
+            raise UnreadableError("this text holds half of a surrogate pair; write both halves, or neither", offset)
         return string
 
     def _scalar(self, offset: int) -> object:
         match = _WORD.match(self.text, offset)
         if match is None:
             found = self.text[offset : offset + 1]
-            raise UnreadableError(
-                f"expected a value, found {f'`{found}`' if found else 'the end of the text'}", offset
-            )
+            raise UnreadableError(f"expected a value, found {f'`{found}`' if found else 'the end of the text'}", offset)
         self.offset = match.end()
         if match[0] in _CONSTANTS:
             return _CONSTANTS[match[0]]

@@ -38,9 +38,7 @@ def instant_ns(text: str) -> int:
     if match is None or (offset and not _OFFSET.fullmatch(offset)):
         raise ValueError(f'"{text[:40]}" is not a time; write for instance 2027-06-30T00:00:00Z')
     if not offset:
-        raise ValueError(
-            f"the time has no offset, so its meaning depends on the machine; write {text}Z for UTC"
-        )
+        raise ValueError(f"the time has no offset, so its meaning depends on the machine; write {text}Z for UTC")
     try:
         instant = dt.datetime.fromisoformat(match[0].upper() + offset.upper())
         return (instant - _EPOCH) // dt.timedelta(microseconds=1) * 1000
@@ -93,9 +91,7 @@ def origin(text: str) -> str:
     """A web origin as browsers send it, in small letters: scheme://host or scheme://host:port."""
     parts = _http_url(text)
     if text.lower() != f"{parts.scheme}://{parts.netloc}".lower() or "@" in parts.netloc:
-        raise ValueError(
-            f'"{text[:80]}" is not an origin; write only scheme://host:port, without a final slash'
-        )
+        raise ValueError(f'"{text[:80]}" is not an origin; write only scheme://host:port, without a final slash')
     return text.lower()
 
 
@@ -126,9 +122,7 @@ def _http_url(text: str) -> SplitResult:
 def name(text: str) -> str:
     """The name of a server: it becomes part of a path and of metric labels."""
     if not _NAME.fullmatch(text):
-        raise ValueError(
-            "must be 1 to 64 small letters, digits, `-` and `_`, beginning with a letter or digit"
-        )
+        raise ValueError("must be 1 to 64 small letters, digits, `-` and `_`, beginning with a letter or digit")
     return text
 
 

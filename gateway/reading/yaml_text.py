@@ -49,9 +49,7 @@ class _Reader:
         next(self.events)  # the end of the document
         following = next(self.events)
         if isinstance(following, yaml.DocumentStartEvent):
-            raise UnreadableError(
-                "a second document begins here; put it into a file of its own", _offset(following)
-            )
+            raise UnreadableError("a second document begins here; put it into a file of its own", _offset(following))
         return Reading(value, self.offsets)
 
     def _value(self, path: Path, event: yaml.Event) -> object:
@@ -118,9 +116,7 @@ def _key(event: yaml.Event, path: Path) -> str:
         raise UnreadableError("merge keys (`<<`) are not read; write the fields out", _offset(event), path)
     name = _scalar(event, path)
     if not isinstance(name, str):
-        raise UnreadableError(
-            f"the field name `{event.value}` is not text; put it in quotes", _offset(event), path
-        )
+        raise UnreadableError(f"the field name `{event.value}` is not text; put it in quotes", _offset(event), path)
     return name
 
 
@@ -143,8 +139,6 @@ def _scalar(event: yaml.ScalarEvent, path: Path) -> object:
         message = f"write `{text.lower()}` in small letters, or put `{text}` in quotes if it is meant as text"
         raise UnreadableError(message, _offset(event), path)
     if _DISPUTED_NUMBER.fullmatch(text):
-        message = (
-            f"`{text[:40]}` means different numbers to different YAML parsers; write a decimal, or use quotes"
-        )
+        message = f"`{text[:40]}` means different numbers to different YAML parsers; write a decimal, or use quotes"
         raise UnreadableError(message, _offset(event), path)
     return text

@@ -60,9 +60,7 @@ def _check_status(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise StateError(f"{path}: not a plain file. {_MEND}")
     if status.st_uid != os.geteuid() or status.st_mode & 0o077:
-        raise StateError(
-            f"{path}: open to others. Check who wrote it, then chown it to this user and chmod it 600."
-        )
+        raise StateError(f"{path}: open to others. Check who wrote it, then chown it to this user and chmod it 600.")
     if status.st_size < HEADER_WORDS * 8 or status.st_size % 8:
         raise StateError(f"{path}: not a counter file, {status.st_size} bytes long. {_MEND}")
 

@@ -84,9 +84,7 @@ class CounterTable:
         self._first_word = HEADER_WORDS + self.entries * ENTRY_WORDS
 
     @classmethod
-    def make(
-        cls, memory: memoryview, clock: Clock, *, boot: Fingerprint, entries: int, words: int
-    ) -> "CounterTable":
+    def make(cls, memory: memoryview, clock: Clock, *, boot: Fingerprint, entries: int, words: int) -> "CounterTable":
         """An empty table in memory that is all zeros and `size_bytes(entries, words)` long."""
         now_ns, wall_ns = clock.monotonic_ns(), clock.wall_ns()
         header = [_MAGIC, LAYOUT, *boot, wall_ns, now_ns, wall_ns, entries, words]
@@ -109,10 +107,7 @@ class CounterTable:
 
     def is_of(self, boot: Fingerprint, now_ns: int) -> bool:
         """Whether the times in it are on the monotonic clock of this boot, which reads `now_ns`."""
-        return (
-            tuple(self._cells[Header.BOOT : Header.BOOT + 2]) == boot
-            and self._cells[Header.TOUCHED_NS] <= now_ns
-        )
+        return tuple(self._cells[Header.BOOT : Header.BOOT + 2]) == boot and self._cells[Header.TOUCHED_NS] <= now_ns
 
     def blocks(self) -> Iterator[tuple[int, Entry]]:
         """Every entry with its index. Raises ValueError at one whose limit cannot be."""

@@ -23,9 +23,7 @@ class Lock:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise StateError(
-                f"{path}: {error.strerror}. It must be a plain file in a directory of our own."
-            ) from error
+            raise StateError(f"{path}: {error.strerror}. It must be a plain file in a directory of our own.") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(descriptor, 0)
@@ -34,14 +32,11 @@ class Lock:
             owner = os.pread(descriptor, 20, 0).decode("ascii", "replace") or "unknown"
             os.close(descriptor)
             raise StateError(
-                f"{path}: in use by another gateway, process {owner}. "
-                f"Stop it, or give this one a state_dir of its own."
+                f"{path}: in use by another gateway, process {owner}. Stop it, or give this one a state_dir of its own."
             ) from error
         except OSError as error:
             os.close(descriptor)
-            raise StateError(
-                f"{path}: cannot be locked: {error.strerror}. Keep the state on a local disk."
-            ) from error
+            raise StateError(f"{path}: cannot be locked: {error.strerror}. Keep the state on a local disk.") from error
         return cls(descriptor)
 
     def release(self) -> None:

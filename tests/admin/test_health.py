@@ -6,8 +6,8 @@ import pytest
 from aiohttp.test_utils import TestClient
 from prometheus_client import CollectorRegistry, Counter
 
+from gateway.addresses import Addresses
 from gateway.admin.health import Probe, make_application
-from gateway.proxy.edge import Addresses
 
 StartHealth = Callable[..., Awaitable[TestClient]]
 

@@ -14,7 +14,9 @@ from tests.support.processes import GatewayProcess
 def serve(config: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run the command to its end."""
     command = [sys.executable, "-m", "gateway", "serve", "--config", str(config)]
-    return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, timeout=30, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | environment, timeout=30, check=False
+    )
 
 
 def test_without_aiohttps_c_parser_it_does_not_start(tmp_path: Path):

@@ -41,9 +41,7 @@ def test_a_failure_names_the_tool():
     """A failed call says which tool failed and why."""
     result = call_tool(new_desk(), "get_functions", {"filename": "none"})
     assert result.is_error
-    expected = (
-        "Error executing tool get_functions: no binary 'none' is open; open are: crackme.bin, httpd.bin"
-    )
+    expected = "Error executing tool get_functions: no binary 'none' is open; open are: crackme.bin, httpd.bin"
     assert texts(result)[0] == expected
 
 

@@ -17,9 +17,7 @@ def test_every_template_leads_to_something(template):
 def test_a_resource_is_what_its_tool_answers():
     """The same data is readable by both doors."""
     desk = new_desk()
-    assert read_resource(desk, "binassist://crackme.bin/imports") == call(
-        desk, "get_imports", filename=CRACKME
-    )
+    assert read_resource(desk, "binassist://crackme.bin/imports") == call(desk, "get_imports", filename=CRACKME)
 
 
 def test_a_file_name_may_be_escaped():

@@ -68,9 +68,7 @@ EVERY_TOOL = {
 def published(tool):
     """A tool as it stands in the catalogue; `destructiveHint` is null there and absent on the wire."""
     entry = tool.model_dump(by_alias=True, exclude_none=True)
-    return {
-        key: entry.get(key) for key in ("name", "description", "inputSchema", "outputSchema", "annotations")
-    }
+    return {key: entry.get(key) for key in ("name", "description", "inputSchema", "outputSchema", "annotations")}
 
 
 async def test_the_44_tools_are_published_as_they_stand_in_the_catalogue(connect, catalogue_document):

@@ -51,9 +51,7 @@ def forwarding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forwarding]
     with asyncio.Runner() as runner:
         server = ScriptedUpstream()
         runner.run(server.start())
-        running = RunningGateway(
-            write_config(tmp_path_factory.mktemp("forwarding"), server.url, {"open": ALLOW_ALL})
-        )
+        running = RunningGateway(write_config(tmp_path_factory.mktemp("forwarding"), server.url, {"open": ALLOW_ALL}))
         runner.run(running.start())
         yield Forwarding(runner, running, server)
         runner.run(running.stop())

@@ -43,9 +43,7 @@ async def test_a_request_without_a_valid_token_gets_401(
     async with gateway.client.post(gateway.url, json=tool_call("cancel_task"), headers=headers) as response:
         assert response.status == 401
         assert response.headers["WWW-Authenticate"] == 'Bearer realm="mcp", error="invalid_token"'
-        assert (await response.json())["error"][
-            "message"
-        ] == "A valid bearer token for this server is required."
+        assert (await response.json())["error"]["message"] == "A valid bearer token for this server is required."
     assert upstream.received == []
     assert gateway.records()[-1]["reason"] == "unauthenticated"
 
@@ -54,9 +52,7 @@ async def test_an_expired_grant_gets_401(upstream: ScriptedUpstream, tmp_path: P
     """A grant works until its expiry, to the nanosecond, and not after."""
     path = write_config(tmp_path, upstream.url, {"seed": SEED_POLICY})
     document = json.loads(path.read_text())
-    document["grants"][0]["expires"] = datetime.datetime.fromtimestamp(
-        1_800_000_060, datetime.UTC
-    ).isoformat()
+    document["grants"][0]["expires"] = datetime.datetime.fromtimestamp(1_800_000_060, datetime.UTC).isoformat()
     path.write_text(json.dumps(document))
     running = RunningGateway(path)
     await running.start()
@@ -92,9 +88,7 @@ async def test_misaddressed_requests_are_refused(
     assert upstream.received == []
 
 
-@pytest.mark.parametrize(
-    "path", ["/%6dcp", "//mcp", "/mcp/", "/mcp/../mcp", "/MCP", "/mcp;x", "/metrics", "/mcp?a=b"]
-)
+@pytest.mark.parametrize("path", ["/%6dcp", "//mcp", "/mcp/", "/mcp/../mcp", "/MCP", "/mcp;x", "/metrics", "/mcp?a=b"])
 async def test_only_the_exact_path_is_served(gateway: RunningGateway, upstream: ScriptedUpstream, path: str):
     """Paths that only resemble an endpoint's are 404; the second listener is out of reach."""
     head = (
@@ -123,9 +117,7 @@ async def test_a_body_without_a_length_is_refused(gateway: RunningGateway):
     assert await _raw(gateway, head) == 411
 
 
-async def test_a_session_belongs_to_the_grant_that_opened_it(
-    gateway: RunningGateway, upstream: ScriptedUpstream
-):
+async def test_a_session_belongs_to_the_grant_that_opened_it(gateway: RunningGateway, upstream: ScriptedUpstream):
     """The session id is of use to its own grant only; the server sees its own id, never ours."""
     async with gateway.client.post(gateway.url, json=INITIALIZE, headers=gateway.headers()) as response:
         session_id = response.headers["Mcp-Session-Id"]
@@ -145,9 +137,7 @@ async def test_a_session_belongs_to_the_grant_that_opened_it(
     assert len(upstream.received) == arrived
 
 
-async def test_the_server_gets_our_credential_and_never_the_agents(
-    gateway: RunningGateway, upstream: ScriptedUpstream
-):
+async def test_the_server_gets_our_credential_and_never_the_agents(gateway: RunningGateway, upstream: ScriptedUpstream):
     """Authorization, cookies and internal headers stay here; the server's own header and Mcp-* go on."""
     await gateway.post(
         tool_call("cancel_task"),

@@ -50,9 +50,7 @@ async def test_a_bad_body_is_refused_recorded_and_not_forwarded(
         assert "isError" not in (await gateway.call(id=number))["result"]
 
 
-async def test_an_unknown_method_is_answered_and_not_forwarded(
-    gateway: RunningGateway, upstream: ScriptedUpstream
-):
+async def test_an_unknown_method_is_answered_and_not_forwarded(gateway: RunningGateway, upstream: ScriptedUpstream):
     """A method that no revision knows gets -32601, whatever the case of its letters."""
     for method in ("TOOLS/CALL", "tools/call ", "tools/call\u0000", "debug/everything"):
         status, answer = await gateway.post({"jsonrpc": "2.0", "id": 5, "method": method}, grant="open")

@@ -35,9 +35,7 @@ BODIES = st.builds(
     },
     st.integers(-(2**53), 2**53) | TEXT,
     st.dictionaries(TEXT, VALUES, max_size=5),
-    st.dictionaries(
-        TEXT.filter(lambda key: not key.startswith("io.modelcontextprotocol/")), VALUES, max_size=2
-    ),
+    st.dictionaries(TEXT.filter(lambda key: not key.startswith("io.modelcontextprotocol/")), VALUES, max_size=2),
 )
 
 
@@ -64,9 +62,7 @@ async def test_answers_pass_byte_for_byte(gateway: RunningGateway, upstream: Scr
         return web.Response(body=body, content_type="application/json", headers=headers)
 
     upstream.script = script
-    async with gateway.client.post(
-        gateway.url, json=tool_call("cancel_task"), headers=gateway.headers()
-    ) as response:
+    async with gateway.client.post(gateway.url, json=tool_call("cancel_task"), headers=gateway.headers()) as response:
         assert await response.read() == body
         assert response.headers["X-Accel-Buffering"] == "no"
         assert not {"Set-Cookie", "Location"} & response.headers.keys()
@@ -84,9 +80,7 @@ async def test_a_large_answer_streams_through(gateway: RunningGateway, upstream:
     assert answer["result"]["content"][0]["text"] == text
 
 
-async def test_an_answer_that_breaks_off_never_looks_whole(
-    gateway: RunningGateway, upstream: ScriptedUpstream
-):
+async def test_an_answer_that_breaks_off_never_looks_whole(gateway: RunningGateway, upstream: ScriptedUpstream):
     """When the server dies in the middle of a short answer, the agent gets an `isError` result."""
 
     async def script(_: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
@@ -105,15 +99,11 @@ async def test_an_answer_that_breaks_off_never_looks_whole(
     assert gateway.records()[-1]["outcome"] == "failed"
 
 
-async def test_redirects_and_challenges_of_the_server_stay_here(
-    gateway: RunningGateway, upstream: ScriptedUpstream
-):
+async def test_redirects_and_challenges_of_the_server_stay_here(gateway: RunningGateway, upstream: ScriptedUpstream):
     """A redirect, a 401 to us or a crash becomes a failed call, never an instruction to the agent."""
     for status in (302, 401, 403, 500, 503):
 
-        async def script(
-            _: ScriptedUpstream, request: web.Request, message: Any, status: int = status
-        ) -> web.Response:
+        async def script(_: ScriptedUpstream, request: web.Request, message: Any, status: int = status) -> web.Response:
             return web.Response(status=status, headers={"Location": "http://169.254.169.254/"})
 
         upstream.script = script
@@ -124,9 +114,7 @@ async def test_redirects_and_challenges_of_the_server_stay_here(
     assert len(upstream.received) == 5
 
 
-async def test_a_slow_server_times_out_with_an_answer(
-    start_gateway: StartGateway, upstream: ScriptedUpstream
-):
+async def test_a_slow_server_times_out_with_an_answer(start_gateway: StartGateway, upstream: ScriptedUpstream):
     """A server that does not answer in time becomes an `isError` result; the budget stays spent."""
     gateway = await start_gateway({"seed": {"version": "1", "default": "allow"}}, timeout="50ms")
 

@@ -49,13 +49,9 @@ async def test_a_second_gateway_on_the_same_state_is_refused(upstream: ScriptedU
     assert await first.stop() == 0
 
 
-async def test_a_mistake_in_the_config_is_named_and_nothing_starts(
-    upstream: ScriptedUpstream, tmp_path: Path
-):
+async def test_a_mistake_in_the_config_is_named_and_nothing_starts(upstream: ScriptedUpstream, tmp_path: Path):
     """Every mistake is printed with its place, without a traceback, and the exit code is 1."""
-    config = write_config(
-        tmp_path, upstream.url, {"seed": {**SEED_POLICY, "defualt": "deny", "version": "2"}}
-    )
+    config = write_config(tmp_path, upstream.url, {"seed": {**SEED_POLICY, "defualt": "deny", "version": "2"}})
     process = GatewayProcess(config)
     with pytest.raises(RuntimeError) as caught:
         await process.start()
@@ -80,9 +76,7 @@ async def test_the_second_listener_tells_what_goes_on(upstream: ScriptedUpstream
         await upstream.stop()
         assert (await client.get("/readyz")).status == 503
         assert (await client.get("/metrics", headers={"Host": "evil.example"})).status == 421
-    decisions = (
-        'mcp_gateway_decisions_total{grant="seed",server="binassist",tool="cancel_task",verdict="%s"} %s'
-    )
+    decisions = 'mcp_gateway_decisions_total{grant="seed",server="binassist",tool="cancel_task",verdict="%s"} %s'
     assert decisions % ("allow", "10.0") in metrics
     assert decisions % ("throttle", "1.0") in metrics
     assert "mcp_gateway_overhead_seconds_bucket" in metrics

@@ -18,9 +18,7 @@ from tests.support.gateways import (
 from tests.support.upstream import ScriptedUpstream
 
 
-async def test_ten_calls_pass_and_the_eleventh_is_throttled(
-    gateway: RunningGateway, upstream: ScriptedUpstream
-):
+async def test_ten_calls_pass_and_the_eleventh_is_throttled(gateway: RunningGateway, upstream: ScriptedUpstream):
     """Ten calls a minute reach the server; the eleventh names its rule and the wait, and does not."""
     for number in range(10):
         assert is_allowed(await gateway.call(id=number))
@@ -88,9 +86,7 @@ async def test_the_list_shows_only_what_may_be_called(gateway: RunningGateway):
 
 
 @pytest.mark.parametrize(("method", "member"), [("resources/list", "resources"), ("prompts/list", "prompts")])
-async def test_lists_of_resources_and_prompts_follow_the_default(
-    gateway: RunningGateway, method: str, member: str
-):
+async def test_lists_of_resources_and_prompts_follow_the_default(gateway: RunningGateway, method: str, member: str):
     """Under `default: deny` other lists are empty; under `allow` they are whole."""
     request = {"jsonrpc": "2.0", "id": 1, "method": method}
     _, denied = await gateway.post(request)
@@ -99,9 +95,7 @@ async def test_lists_of_resources_and_prompts_follow_the_default(
     assert len(allowed["result"][member]) == 1
 
 
-@pytest.mark.parametrize(
-    "method", ["resources/read", "prompts/get", "completion/complete", "resources/subscribe"]
-)
+@pytest.mark.parametrize("method", ["resources/read", "prompts/get", "completion/complete", "resources/subscribe"])
 async def test_reads_follow_the_default(gateway: RunningGateway, upstream: ScriptedUpstream, method: str):
     """Under `default: deny` reads get a JSON-RPC error and reach nothing; under `allow` they pass."""
     request = {"jsonrpc": "2.0", "id": 3, "method": method, "params": {"uri": "a://b", "name": "p"}}
@@ -121,9 +115,7 @@ async def test_a_grant_without_a_policy_may_do_nothing(gateway: RunningGateway, 
     assert upstream.calls("cancel_task") == 0
 
 
-async def test_a_modern_agent_gets_the_same_with_a_result_type(
-    gateway: RunningGateway, upstream: ScriptedUpstream
-):
+async def test_a_modern_agent_gets_the_same_with_a_result_type(gateway: RunningGateway, upstream: ScriptedUpstream):
     """A 2026-07-28 call is judged alike, and its refusal carries `resultType`."""
     message, headers = modern(tool_call("get_code"))
     _, refused = await gateway.post(message, **headers)
@@ -150,9 +142,7 @@ async def test_a_server_that_is_down_costs_no_budget(gateway: RunningGateway, up
     assert [is_allowed(answer) for answer in answers] == [True] * 10 + [False]
 
 
-async def test_hidden_tools_are_neither_listed_nor_called(
-    start_gateway: StartGateway, upstream: ScriptedUpstream
-):
+async def test_hidden_tools_are_neither_listed_nor_called(start_gateway: StartGateway, upstream: ScriptedUpstream):
     """`hide` leaves a tool out of the list and denies its calls."""
     gateway = await start_gateway({"seed": {**ALLOW_ALL, "hide": ["get_*"]}, "other": SEED_POLICY})
     assert decision_of(await gateway.call("get_code"))["rule"] == "(hidden)"

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from tests.support.gateways import RunningGateway, modern, tool_call, write_event
 from tests.support.upstream import ScriptedUpstream, open_stream, rpc_result
+from tests.support.waiting import eventually
 
 PROGRESS = {
     "jsonrpc": "2.0",
@@ -32,9 +33,7 @@ async def test_events_arrive_one_by_one(gateway: RunningGateway, upstream: Scrip
         return response
 
     upstream.script = script
-    async with gateway.client.post(
-        gateway.url, json=tool_call("cancel_task"), headers=gateway.headers()
-    ) as response:
+    async with gateway.client.post(gateway.url, json=tool_call("cancel_task"), headers=gateway.headers()) as response:
         assert response.content_type == "text/event-stream"
         for number in range(5):
             async with asyncio.timeout(5):
@@ -55,9 +54,7 @@ async def test_a_stream_keeps_its_bytes(gateway: RunningGateway, upstream: Scrip
         return response
 
     upstream.script = script
-    async with gateway.client.post(
-        gateway.url, json=tool_call("cancel_task"), headers=gateway.headers()
-    ) as response:
+    async with gateway.client.post(gateway.url, json=tool_call("cancel_task"), headers=gateway.headers()) as response:
         assert await response.read() == stream
 
 
@@ -107,8 +104,8 @@ async def test_a_modern_agent_that_leaves_cancels_the_call(
     """A 2026-07-28 agent that closes its stream closes the server's at once."""
     message, headers = modern(tool_call("cancel_task"))
     await _leave_in_the_middle(gateway, upstream, message, headers, is_streaming)
-    await _eventually(lambda: upstream.cancelled == 1)
-    await _eventually(lambda: gateway.records()[-1].get("outcome") == "cancelled")
+    await eventually(lambda: upstream.cancelled == 1)
+    await eventually(lambda: gateway.records()[-1].get("outcome") == "cancelled")
 
 
 @pytest.mark.parametrize("is_streaming", [False, True], ids=["before the answer", "in the middle of it"])
@@ -117,10 +114,10 @@ async def test_a_legacy_agent_that_leaves_does_not_cancel(
 ):
     """A legacy agent's call runs on to its end at the server; the record says that nobody read it."""
     await _leave_in_the_middle(gateway, upstream, tool_call("cancel_task"), {}, is_streaming)
-    await _eventually(lambda: not gateway.connections())
+    await eventually(lambda: not gateway.connections())
     assert gateway.records()[-1]["type"] == "decision"
     upstream.released.set()
-    await _eventually(lambda: gateway.records()[-1].get("outcome") == "abandoned")
+    await eventually(lambda: gateway.records()[-1].get("outcome") == "abandoned")
     assert upstream.cancelled == 0
     assert gateway.records()[-1]["upstream_status"] == 200
 
@@ -136,7 +133,7 @@ async def test_a_listening_stream_ends_with_its_agent(gateway: RunningGateway, u
     upstream.script = script
     response = await gateway.client.get(gateway.url, headers=gateway.headers())
     response.close()
-    await _eventually(lambda: upstream.cancelled == 1)
+    await eventually(lambda: upstream.cancelled == 1)
 
 
 async def _leave_in_the_middle(
@@ -162,9 +159,7 @@ async def _leave_in_the_middle(
 
     upstream.script = script
     async with aiohttp.ClientSession() as client:
-        posting = asyncio.ensure_future(
-            client.post(gateway.url, json=message, headers=gateway.headers(**headers))
-        )
+        posting = asyncio.ensure_future(client.post(gateway.url, json=message, headers=gateway.headers(**headers)))
         if is_streaming:
             response = await posting
             await _read_event(response)
@@ -182,10 +177,3 @@ async def _read_event(response: aiohttp.ClientResponse) -> Any:
         if line.startswith(b"data: "):
             data += line.removeprefix(b"data: ")
     return orjson.loads(data)
-
-
-async def _eventually(condition: Any) -> None:
-    """Wait until `condition` holds; fails after five seconds."""
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.01)

@@ -127,9 +127,7 @@ def test_one_broken_part_hides_no_other():
     ]
 
 
-@pytest.mark.parametrize(
-    "value", [None, 1, [], {"tools": []}, {"tools": {"t": 1}}, {"all_tools": 1}, {"hide": "x"}]
-)
+@pytest.mark.parametrize("value", [None, 1, [], {"tools": []}, {"tools": {"t": 1}}, {"all_tools": 1}, {"hide": "x"}])
 def test_any_shape_can_be_checked(value: Any):
     """What is not even a policy has no problems here, and raises nothing."""
     assert faults(value) == []

@@ -139,9 +139,7 @@ def test_a_call_that_cannot_be_counted_is_refused():
     budget = MemoryBudget(judge.policy.counters, room=1)
     decision = judge.decide("t", {}, budget, 1, 1)
     assert (decision.verdict, decision.rule) == (Verdict.ERROR, "(counters full)")
-    assert decision.message == (
-        "The gateway has no room to count this call of t; its operator can make some."
-    )
+    assert decision.message == ("The gateway has no room to count this call of t; its operator can make some.")
     table = judge.policy.judge_of("t")
     assert isinstance(table, ToolTable)
     assert fastpath.remaining(table.limits[0].core, budget.words, budget.slots, 1, 1) == 9

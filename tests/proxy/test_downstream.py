@@ -76,3 +76,19 @@ async def test_every_forwarded_call_is_recorded_before_it_arrives(gateway: Runni
     assert decision["id"] == outcome["id"]
     assert (outcome["outcome"], outcome["upstream_status"]) == ("completed", 200)
     assert "secret-value" not in json.dumps(gateway.records())
+
+
+async def test_a_defect_of_ours_is_a_refusal(
+    gateway: RunningGateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever raises before a decision is answered with 500 and recorded, and nothing is forwarded."""
+
+    def broken(_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr("gateway.proxy.downstream.parse_message", broken)
+    status, answer = await gateway.post(tool_call("cancel_task"))
+    assert (status, answer["error"]["code"]) == (500, -32603)
+    assert "a defect" not in answer["error"]["message"]
+    assert upstream.received == []
+    assert [record["reason"] for record in gateway.records()] == ["internal"]

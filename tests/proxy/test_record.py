@@ -66,6 +66,8 @@ def test_an_allowed_call_has_two_records_joined_by_its_id(desk: Desk):
     with desk.exchange() as exchange:
         desk.clock.advance(seconds=1)
         exchange.read()
+        desk.clock.advance(ns=7_000)
+        exchange.parsed()
         desk.clock.advance(ns=12_340)
         message = call("cancel_task", task_id="t", force=True)
         assert exchange.decided(ALICE, message, ALLOW) is ALLOW

@@ -1,6 +1,5 @@
 """The relay's rules for agents that leave or stop reading. What it carries is shown in tests/functional."""
 
-import asyncio
 import socket
 from typing import Any
 
@@ -13,6 +12,7 @@ from gateway.proxy import relay
 from gateway.proxy.relay import Outbound
 from tests.support.gateways import RunningGateway, tool_call
 from tests.support.upstream import ScriptedUpstream, open_stream
+from tests.support.waiting import eventually
 
 
 def outbound(method: str, era: Era) -> Outbound:
@@ -53,9 +53,7 @@ async def test_an_agent_that_stops_reading_is_cut_off(
     agent = socket.create_connection((host, int(port)))
     head = "".join(f"{name}: {value}\r\n" for name, value in gateway.headers("open").items())
     agent.sendall(f"GET /mcp HTTP/1.1\r\nHost: localhost\r\n{head}\r\n".encode())
-    async with asyncio.timeout(10):
-        while not upstream.cancelled or gateway.connections():
-            await asyncio.sleep(0.02)
+    await eventually(lambda: upstream.cancelled and not gateway.connections())
     agent.close()
 
 
@@ -65,3 +63,23 @@ async def test_a_failure_of_the_agents_side_is_not_the_servers(gateway: RunningG
     session = gateway.client.post(gateway.url, json=tool_call("cancel_task"), headers=gateway.headers())
     (await session).close()
     assert "result" in await gateway.call()
+
+
+@pytest.mark.parametrize(
+    "ids", [["one", "two"], [""], ["x" * 1025], ["with space"]], ids=["two", "empty", "too long", "not visible"]
+)
+async def test_an_unusable_session_id_is_a_failure_of_the_server(
+    gateway: RunningGateway, upstream: ScriptedUpstream, ids: list[str]
+):
+    """A session id that cannot be handed on safely makes the answer a failed one, not a crash of ours."""
+
+    async def script(server: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
+        response = server.default_answer(message)
+        for id in ids:
+            response.headers.add("Mcp-Session-Id", id)
+        return response
+
+    upstream.script = script
+    answer = await gateway.call()
+    assert answer["result"]["isError"] is True
+    assert "no usable session id" in answer["result"]["content"][0]["text"]

@@ -121,9 +121,7 @@ def test_a_longer_window_finds_the_calls_still_remembered():
         (DAY, window(WALL // DAY + 1, 7), MINUTE, window((WALL // DAY + 1) * 1440, 7)),
     ],
 )
-def test_a_fixed_window_of_another_length_takes_the_calls_that_may_be_in_it(
-    old_window, old_word, new_window, expected
-):
+def test_a_fixed_window_of_another_length_takes_the_calls_that_may_be_in_it(old_window, old_word, new_window, expected):
     """The count moves if the old window overlaps the new; a window ahead of the clock stays ahead."""
     assert carry(fixed(9, old_window), [old_word], fixed(5, new_window), NOW, WALL) == [expected]
 

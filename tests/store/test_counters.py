@@ -330,9 +330,9 @@ def test_no_window_over_an_edit_holds_more_than_the_new_max(a, b, old_window, ne
             edited_ns, known = clock.monotonic_ns(), times[-a:]
             in_window = sum(edited_ns - time_ns < new_window for time_ns in known)
             edited = Budget(store, clock, sliding(b, new_window))
-            assert fastpath.remaining(
-                edited.limit, store.words, edited.slots, edited_ns, clock.wall_ns()
-            ) == max(0, b - in_window)
+            assert fastpath.remaining(edited.limit, store.words, edited.slots, edited_ns, clock.wall_ns()) == max(
+                0, b - in_window
+            )
             for passed_ns in edited.greedy(b + 2):
                 known.append(edited_ns + passed_ns)
                 assert sum(known[-1] - time_ns < new_window for time_ns in known) <= b

@@ -89,9 +89,7 @@ class RunningGateway:
             raw = await response.read()
             return response.status, orjson.loads(raw) if raw else None
 
-    async def call(
-        self, tool: str = "cancel_task", arguments: Any = None, *, id: Any = 1, grant: str = "seed"
-    ) -> Any:
+    async def call(self, tool: str = "cancel_task", arguments: Any = None, *, id: Any = 1, grant: str = "seed") -> Any:
         """One `tools/call` of a legacy agent; its JSON-RPC answer."""
         status, answer = await self.post(tool_call(tool, arguments, id=id), grant)
         assert status == 200, answer

@@ -62,9 +62,7 @@ class Caller:
 
     def call(self, tool: str, **arguments: Any) -> Decision:
         """Judge one call now."""
-        return self.engine.decide(
-            tool, arguments, self.budget, self.clock.monotonic_ns(), self.clock.wall_ns()
-        )
+        return self.engine.decide(tool, arguments, self.budget, self.clock.monotonic_ns(), self.clock.wall_ns())
 
 
 def caller(**fields: Any) -> Caller:

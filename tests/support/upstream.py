@@ -31,8 +31,7 @@ class ScriptedUpstream:
 
     tools: list[dict[str, Any]] = field(
         default_factory=lambda: [
-            {"name": name, "inputSchema": {"type": "object"}}
-            for name in ("cancel_task", "list_tasks", "get_code")
+            {"name": name, "inputSchema": {"type": "object"}} for name in ("cancel_task", "list_tasks", "get_code")
         ]
     )
     received: list[Received] = field(default_factory=list)
@@ -45,9 +44,7 @@ class ScriptedUpstream:
         """Listen; `url` is known afterwards."""
         application = web.Application(client_max_size=8 << 20)
         application.router.add_route("*", "/mcp", self._handle)
-        self._runner = web.AppRunner(
-            application, handler_cancellation=True, access_log=None, shutdown_timeout=0.1
-        )
+        self._runner = web.AppRunner(application, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", port).start()
         self.port = self._runner.addresses[0][1]
@@ -68,9 +65,7 @@ class ScriptedUpstream:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        self.received.append(
-            Received(request.method, {k.lower(): v for k, v in request.headers.items()}, body)
-        )
+        self.received.append(Received(request.method, {k.lower(): v for k, v in request.headers.items()}, body))
         message = orjson.loads(body) if body else None
         try:
             if self.script is not None:

@@ -17,9 +17,7 @@ def get_binary_info(desk: Desk, filename: str) -> dict[str, object]:
     return describe(desk.binary(filename))
 
 
-def open_binary(
-    desk: Desk, file_path: str, bndb_path: str | None, wait_for_analysis: bool
-) -> dict[str, object]:
+def open_binary(desk: Desk, file_path: str, bndb_path: str | None, wait_for_analysis: bool) -> dict[str, object]:
     """Open a binary. No disk is read: whatever the path, it is a copy of the first built-in one."""
     path = PurePosixPath(file_path)
     if path.suffix != ".bndb" and bndb_path is None:
@@ -37,9 +35,7 @@ def update_analysis_and_wait(desk: Desk, filename: str) -> str:
     return f"Analysis of {binary.name} is complete"
 
 
-def export_program(
-    desk: Desk, filename: str, output_path: str, format: str, overwrite: bool
-) -> dict[str, object]:
+def export_program(desk: Desk, filename: str, output_path: str, format: str, overwrite: bool) -> dict[str, object]:
     """Write the binary or its database to a path, in the memory of this session alone."""
     binary = desk.binary(filename)
     if format not in {"binary", "bndb"}:

@@ -23,9 +23,7 @@ def _code(binary: Binary, function: Function, format: str) -> str:
         case "decompile" | "pseudo_c" | "hlil":
             return pseudo_c(binary, function)
         case "mlil":
-            return "\n".join(
-                f"{s.address:#x}  {binary.render(function, s.text)}" for s in function.statements
-            )
+            return "\n".join(f"{s.address:#x}  {binary.render(function, s.text)}" for s in function.statements)
         case "llil":
             return _numbered(lift.low_level_il(binary, function))
         case "disasm":
@@ -92,9 +90,7 @@ def get_basic_blocks(desk: Desk, filename: str, function_name_or_address: str) -
     ]
 
 
-def get_function_stack_layout(
-    desk: Desk, filename: str, function_name_or_address: str
-) -> list[dict[str, object]]:
+def get_function_stack_layout(desk: Desk, filename: str, function_name_or_address: str) -> list[dict[str, object]]:
     """The frame of a function: variables by offset."""
     function = desk.binary(filename).function(function_name_or_address)
     return [
@@ -103,9 +99,7 @@ def get_function_stack_layout(
     ]
 
 
-def xrefs(
-    desk: Desk, filename: str, address_or_name: str, direction: str, include_calls: bool
-) -> dict[str, object]:
+def xrefs(desk: Desk, filename: str, address_or_name: str, direction: str, include_calls: bool) -> dict[str, object]:
     """References to a place, and from the function that is there."""
     binary = desk.binary(filename)
     if direction not in {"to", "from", "both"}:
@@ -122,9 +116,7 @@ def xrefs(
         ]
     if direction != "to":
         result["references_from"] = [
-            {"from": hex(r.source), "to": hex(r.target), "type": r.kind}
-            for r in references
-            if r.function is function
+            {"from": hex(r.source), "to": hex(r.target), "type": r.kind} for r in references if r.function is function
         ]
     if include_calls and function is not None:
         result |= {"callers": _callers(binary, function.address), "callees": _callees(binary, function)}

@@ -46,9 +46,7 @@ def create_data_var(desk: Desk, filename: str, address: str, var_type: str, name
     return f"Created {var_type} {name} at {at:#x}"
 
 
-def comments(
-    desk: Desk, filename: str, action: str, address: str, text: str, function_name_or_address: str
-) -> object:
+def comments(desk: Desk, filename: str, action: str, address: str, text: str, function_name_or_address: str) -> object:
     """List, read, set or remove comments."""
     binary = desk.binary(filename)
     match action:
@@ -112,8 +110,7 @@ def variables(
     match action:
         case "list":
             return [
-                {"name": v.name, "type": v.type, "storage": v.storage, "offset": v.offset}
-                for v in function.variables
+                {"name": v.name, "type": v.type, "storage": v.storage, "offset": v.offset} for v in function.variables
             ]
         case "create":
             kind = "stack" if storage == "auto" else storage

@@ -85,9 +85,7 @@ def get_sections(desk: Desk, filename: str) -> list[dict[str, object]]:
 def get_classes(desk: Desk, filename: str) -> list[dict[str, object]]:
     """Structure and class types with their members."""
     types = desk.binary(filename).types.values()
-    return [
-        {"name": t.name, "kind": t.kind, "members": t.members} for t in types if t.kind in {"struct", "class"}
-    ]
+    return [{"name": t.name, "kind": t.kind, "members": t.members} for t in types if t.kind in {"struct", "class"}]
 
 
 def get_namespaces(desk: Desk, filename: str) -> list[dict[str, object]]:

@@ -34,9 +34,7 @@ def get_data_at(desk: Desk, filename: str, address: str, size: int | None) -> di
     }
 
 
-def search_bytes(
-    desk: Desk, filename: str, pattern: str, start_address: str, max_results: int
-) -> list[dict[str, str]]:
+def search_bytes(desk: Desk, filename: str, pattern: str, start_address: str, max_results: int) -> list[dict[str, str]]:
     """Addresses where a pattern such as `55 48 ?? e5` occurs."""
     binary = desk.binary(filename)
     first = binary.resolve(start_address) if start_address else binary.base
@@ -78,9 +76,7 @@ def _parse_bytes(given: str | list[int]) -> bytes:
     try:
         return bytes.fromhex(given) if isinstance(given, str) else bytes(given)
     except ValueError as error:
-        raise ToolError(
-            f"bytes must be hexadecimal text like '90 90' or numbers from 0 to 255: {error}"
-        ) from error
+        raise ToolError(f"bytes must be hexadecimal text like '90 90' or numbers from 0 to 255: {error}") from error
 
 
 def assemble_code(

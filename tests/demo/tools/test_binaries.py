@@ -34,9 +34,7 @@ def test_the_end_of_analysis_is_told(desk):
 def test_a_file_is_overwritten_only_on_request(desk):
     """The second export to one path needs `overwrite`; nothing touches a disk."""
     export = {"filename": CRACKME, "output_path": "/out/patched.bin"}
-    assert call(desk, "export_program", **export)["bytes_written"] == len(
-        desk.workspace.exported["/out/patched.bin"]
-    )
+    assert call(desk, "export_program", **export)["bytes_written"] == len(desk.workspace.exported["/out/patched.bin"])
     with pytest.raises(ToolError, match="exists; pass overwrite"):
         call(desk, "export_program", **export)
     assert call(desk, "export_program", **export, overwrite=True)

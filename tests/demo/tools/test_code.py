@@ -17,11 +17,7 @@ def test_code_is_shown_with_its_head_and_comment(desk):
     mix = {"filename": CRACKME, "function_name_or_address": "mix"}
     call(desk, "comments", action="set_function", text="One round.", **mix)
     assert call(desk, "get_code", **mix)["code"] == (
-        "// One round.\n"
-        "int32_t mix(int32_t state, int32_t value)\n"
-        "{\n"
-        "    return rotate_left(state, 5) ^ value;\n"
-        "}"
+        "// One round.\nint32_t mix(int32_t state, int32_t value)\n{\n    return rotate_left(state, 5) ^ value;\n}"
     )
 
 

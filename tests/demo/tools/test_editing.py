@@ -103,9 +103,7 @@ def test_variables_are_made_renamed_and_retyped(desk):
     assert "rotate_left(seed, 5)" in code
 
 
-@pytest.mark.parametrize(
-    "given", [{"var_name": "g_debug"}, {"address_or_name": "g_debug", "scope": "global"}]
-)
+@pytest.mark.parametrize("given", [{"var_name": "g_debug"}, {"address_or_name": "g_debug", "scope": "global"}])
 def test_without_a_function_a_rename_is_of_a_data_symbol(desk, given):
     """`variables` renames globals too, which a rule on rename_symbol does not see."""
     text = call(desk, "variables", **C, action="rename", new_name="g_flag", **given)

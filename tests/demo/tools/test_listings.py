@@ -28,9 +28,7 @@ def test_the_entry_point_comes_first(desk):
 
 def test_strings_come_in_pages(desk):
     """Pages follow one another without loss; one past the end is empty."""
-    pages = [
-        call(desk, "get_strings", filename=HTTPD, page_size=10, page_number=n)["strings"] for n in (1, 2, 3)
-    ]
+    pages = [call(desk, "get_strings", filename=HTTPD, page_size=10, page_number=n)["strings"] for n in (1, 2, 3)]
     assert [len(page) for page in pages] == [10, 9, 0]
     assert pages[0] + pages[1] == call(desk, "get_strings", filename=HTTPD)["strings"]
 
