@@ -81,7 +81,7 @@ def test_an_allowed_call_has_two_records_joined_by_its_id(desk: Desk):
     assert decision == {
         "type": "decision",
         "id": exchange.id,
-        "time": "2027-01-15T08:00:01.000012Z",
+        "time": "2027-01-15T08:00:01.000019Z",
         "server": "binassist",
         "grant": "alice",
         "peer": "10.0.0.9",
@@ -97,12 +97,12 @@ def test_an_allowed_call_has_two_records_joined_by_its_id(desk: Desk):
     assert desk.records()[1] == {
         "type": "outcome",
         "id": exchange.id,
-        "time": "2027-01-15T08:00:01.002512Z",
+        "time": "2027-01-15T08:00:01.002519Z",
         "outcome": "completed",
         "upstream_status": 200,
         "answer_bytes": 15,
         "upstream_ms": 2.5,
-        "total_ms": 1002.512,
+        "total_ms": 1002.519,
     }
 
 
@@ -311,7 +311,9 @@ def test_durations_leave_the_server_out_of_our_overhead(desk: Desk):
     with desk.exchange() as exchange:
         desk.clock.advance(ns=20_000)
         exchange.read()
-        desk.clock.advance(ns=10_000)
+        desk.clock.advance(ns=4_000)
+        exchange.parsed()
+        desk.clock.advance(ns=6_000)
         exchange.decided(ALICE, call(), ALLOW)
         exchange.forwarded()
         desk.clock.advance(seconds=2)
@@ -319,7 +321,8 @@ def test_durations_leave_the_server_out_of_our_overhead(desk: Desk):
         desk.clock.advance(ns=40_000)
         exchange.replied()
         exchange.end(Outcome.COMPLETED)
-    assert desk.sample("mcp_gateway_overhead_seconds_sum", stage="decide") == pytest.approx(10e-6)
+    assert desk.sample("mcp_gateway_overhead_seconds_sum", stage="parse") == pytest.approx(4e-6)
+    assert desk.sample("mcp_gateway_overhead_seconds_sum", stage="decide") == pytest.approx(6e-6)
     assert desk.sample("mcp_gateway_overhead_seconds_sum", stage="total") == pytest.approx(70e-6)
     labels = {"mcp_method_name": "tools/call", "gen_ai_tool_name": "cancel_task", "error_type": ""}
     assert desk.sample("mcp_server_operation_duration_seconds_sum", **labels) == pytest.approx(2.00007)
