@@ -4,8 +4,10 @@ PYTHON ?= python3
 VENV := .venv/bin
 OURS := .[demo,dev]
 CLIENTS := $(patsubst tests/clients/%.txt,.venv-clients/%/installed,$(wildcard tests/clients/*.txt))
-# What the compiled core is called depends on the Python that loads it.
-EXTENSION := gateway/_fastpath$(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))' 2>/dev/null)
+CORE := _fastpath _scan
+# What the compiled modules are called depends on the Python that loads them.
+SUFFIX := $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))' 2>/dev/null)
+EXTENSIONS := $(CORE:%=gateway/%$(SUFFIX))
 PIP := $(VENV)/python -m pip --disable-pip-version-check --quiet
 # Forced, both Cython and the compiler, because they look at the .pyx alone and setup.py decides how it is built.
 COMPILE := CYTHON_FORCE_REGEN=1 $(VENV)/python setup.py --quiet build_ext --inplace --force
@@ -28,21 +30,23 @@ test: build clients ## Run the tests
 
 coverage: build clients ## Run the tests and show what they leave out, in the core too
 	GATEWAY_CYTHON_TRACE=1 $(COMPILE)
-	cp build/gateway/_fastpath.c gateway/
-	$(VENV)/coverage run -m pytest; status=$$?; $(VENV)/coverage report; rm gateway/_fastpath.c $(EXTENSION); exit $$status
+	cp $(CORE:%=build/gateway/%.c) gateway/
+	$(VENV)/coverage run -m pytest; status=$$?; $(VENV)/coverage report; \
+	  rm $(CORE:%=gateway/%.c) $(EXTENSIONS); exit $$status
 
-check: build ## Format, lint, types, layers, and the compiled core against its stub
+check: build ## Format, lint, types, layers, and the compiled core against its stubs
 	$(VENV)/ruff format --check
 	$(VENV)/ruff check
 	PATH=$(VENV):$$PATH cython-lint gateway
 	$(VENV)/mypy
 	$(VENV)/lint-imports --no-cache --no-logo
-	$(VENV)/python -m mypy.stubtest gateway._fastpath --ignore-disjoint-bases --allowlist tests/stubtest-allowlist.txt
+	$(VENV)/python -m mypy.stubtest $(CORE:%=gateway.%) --ignore-disjoint-bases \
+	  --allowlist tests/stubtest-allowlist.txt
 
 bench: build ## Measure the compiled core beside its plain twin
 	$(VENV)/python bench/core.py
 
-build: .venv/installed $(EXTENSION) ## Make the environment and compile the core
+build: .venv/installed $(EXTENSIONS) ## Make the environment and compile the core
 
 clients: $(CLIENTS) ## Make the environments of the client libraries that cannot share ours
 
@@ -50,10 +54,10 @@ dist: build ## Build the source archive and the wheel, and try the wheel in an e
 	rm -rf dist build/wheel-trial
 	$(VENV)/python -m build --no-isolation
 	! tar -tzf dist/*.tar.gz | grep '\.\(c\|so\)$$'
-	tar -tzf dist/*.tar.gz | grep -q 'gateway/_fastpath\.pyx$$'
+	for module in $(CORE); do tar -tzf dist/*.tar.gz | grep -q "gateway/$$module\.pyx$$" || exit 1; done
 	$(PYTHON) -m venv --without-pip build/wheel-trial
 	$(PIP) --python build/wheel-trial/bin/python install --constraint constraints.txt dist/*.whl
-	build/wheel-trial/bin/python -I -c 'import gateway._fastpath'
+	build/wheel-trial/bin/python -I -c '$(CORE:%=import gateway.%;)'
 	build/wheel-trial/bin/gateway --version
 
 pins: .venv/installed ## Renew every pinned version with what is newest today
@@ -72,7 +76,8 @@ clean: ## Remove everything that make has made
 	$(PIP) install --constraint constraints.txt --no-build-isolation --editable '$(OURS)'
 	touch $@
 
-$(EXTENSION): gateway/_fastpath.pyx setup.py | .venv/installed
+# One run compiles all of them.
+$(EXTENSIONS) &: $(CORE:%=gateway/%.pyx) setup.py | .venv/installed
 	$(COMPILE)
 
 .venv-clients/%/installed: tests/clients/%.txt | .venv/installed

@@ -48,9 +48,7 @@ class Limit:
 
 @final
 class Program:
-    def __new__(
-        cls, require: tuple[Rule, ...], deny_if: tuple[Rule, ...], limits: tuple[Limit, ...]
-    ) -> Self: ...
+    def __new__(cls, require: tuple[Rule, ...], deny_if: tuple[Rule, ...], limits: tuple[Limit, ...]) -> Self: ...
 
 @final
 class Words:

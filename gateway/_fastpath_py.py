@@ -354,9 +354,7 @@ def rollback(words: Words, receipt: Receipt, now_ns: int) -> None:
 class Program:
     """All that one kind of call is judged by."""
 
-    def __init__(
-        self, require: tuple[Rule, ...], deny_if: tuple[Rule, ...], limits: tuple[Limit, ...]
-    ) -> None:
+    def __init__(self, require: tuple[Rule, ...], deny_if: tuple[Rule, ...], limits: tuple[Limit, ...]) -> None:
         """Raises ValueError if two limits share a slot: a call spends once on a counter."""
         if len({limit._slot for limit in limits}) != len(limits):
             raise ValueError("two limits of a program share a slot: merge them, keeping the larger cost")
@@ -376,9 +374,7 @@ class Program:
                 return DENY_IF, index, results.index(MISTYPED) if MISTYPED in results else -1
         return ALLOW, -1, 0
 
-    def _spend(
-        self, words: Words, slots: Slots, now_ns: int, wall_ns: int
-    ) -> tuple[int, int, int, Receipt | None]:
+    def _spend(self, words: Words, slots: Slots, now_ns: int, wall_ns: int) -> tuple[int, int, int, Receipt | None]:
         """Spend on every limit or on none: all are looked at before the first word is changed."""
         limits = self._limits
         blocks = [slots._block(limit, words) for limit in limits]

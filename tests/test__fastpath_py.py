@@ -2,24 +2,14 @@
 
 import ast
 import inspect
-from pathlib import Path
 
 import pytest
 
 from gateway import _fastpath, _fastpath_py
-
-CONTRACT = ast.parse(Path(_fastpath_py.__file__).with_name("_fastpath.pyi").read_text())
-CLASSES = [node for node in CONTRACT.body if isinstance(node, ast.ClassDef)]
-FUNCTIONS = [node for node in CONTRACT.body if isinstance(node, ast.FunctionDef)]
-CONSTANTS = [node.target.id for node in CONTRACT.body if isinstance(node, ast.AnnAssign)]
+from tests.support.contracts import declared, parameters
 
 
-def declared(function):
-    """The names of the parameters that the contract gives a function."""
-    return [argument.arg for argument in function.args.posonlyargs + function.args.args]
-
-
-@pytest.mark.parametrize("name", CONSTANTS)
+@pytest.mark.parametrize("name", [node.target.id for node in declared("_fastpath", ast.AnnAssign)])
 def test_constants_have_one_value(name):
     """A code means the same in both cores, and is a plain number in both."""
     compiled, plain = getattr(_fastpath, name), getattr(_fastpath_py, name)
@@ -27,18 +17,18 @@ def test_constants_have_one_value(name):
     assert type(compiled) is type(plain) is int
 
 
-@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda node: node.name)
+@pytest.mark.parametrize("function", declared("_fastpath", ast.FunctionDef), ids=lambda node: node.name)
 def test_functions_take_what_the_contract_says(function):
     """Same parameters, in the same order."""
-    assert list(inspect.signature(getattr(_fastpath_py, function.name)).parameters) == declared(function)
+    assert list(inspect.signature(getattr(_fastpath_py, function.name)).parameters) == parameters(function)
 
 
-@pytest.mark.parametrize("declaration", CLASSES, ids=lambda node: node.name)
+@pytest.mark.parametrize("declaration", declared("_fastpath", ast.ClassDef), ids=lambda node: node.name)
 def test_classes_offer_what_the_contract_says(declaration):
     """Same methods with the same parameters, and nothing public besides."""
     plain = getattr(_fastpath_py, declaration.name)
-    methods = {node.name: declared(node) for node in declaration.body if isinstance(node, ast.FunctionDef)}
+    methods = {node.name: parameters(node) for node in declaration.body if isinstance(node, ast.FunctionDef)}
     assert list(inspect.signature(plain).parameters) == methods.pop("__new__")[1:]
-    for name, parameters in methods.items():
-        assert list(inspect.signature(getattr(plain, name)).parameters) == parameters
+    for name, names in methods.items():
+        assert list(inspect.signature(getattr(plain, name)).parameters) == names
     assert {name for name in vars(plain) if not name.startswith("_")} <= methods.keys()

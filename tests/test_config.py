@@ -94,9 +94,7 @@ def test_policies_come_as_documents_with_places(file, tmp_path):
 
 def test_only_a_server_has_to_be_named():
     """Everything else has a default, and the defaults are loopback."""
-    config = build_config(
-        read_document('{"servers": {"a": {"url": "http://h"}}}', "f", "json"), Path("there")
-    )
+    config = build_config(read_document('{"servers": {"a": {"url": "http://h"}}}', "f", "json"), Path("there"))
     assert config.listen == Address("127.0.0.1", 8080)
     assert config.admin_listen == Address("127.0.0.1", 9901)
     assert config.state_dir == Path("there/state")
@@ -127,18 +125,13 @@ expires = 2027-06-30T00:00:00Z
 
 def test_every_mistake_is_told_at_once(file):
     """Mistakes in several places, and in policy files, come together, each with its own place."""
-    spoiled = CONFIG.replace("policy: from-file", "policy: from-fil").replace(
-        "label: bob", "label: alice-laptop"
-    )
+    spoiled = CONFIG.replace("policy: from-file", "policy: from-fil").replace("label: bob", "label: alice-laptop")
     write(file, spoiled.replace("one.json", "none.json"))
     assert problems(file) == [
         "gateway.yaml:14:5: /grants/0/label: also written at /grants/1/label; each grant needs its own",
         "gateway.yaml:16:5: /grants/0/policy: no policy has this name; did you mean `from-file`?",
         "gateway.yaml:19:6: /grants/1/label: also written at /grants/0/label; each grant needs its own",
-        (
-            "gateway.yaml:11:15: /policies/from-file/file: policies/none.json: cannot be read:"
-            " No such file or directory"
-        ),
+        ("gateway.yaml:11:15: /policies/from-file/file: policies/none.json: cannot be read: No such file or directory"),
     ]
 
 

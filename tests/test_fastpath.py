@@ -3,14 +3,14 @@
 import ast
 import runpy
 import sys
-from pathlib import Path
 
 import pytest
 
 import gateway
 from gateway import fastpath
+from tests.support.contracts import declared
 
-CONTRACT = Path(gateway.__file__).with_name("_fastpath.pyi")
+MODULES = ["_fastpath", "_scan"]
 
 
 def chosen_now():
@@ -18,11 +18,11 @@ def chosen_now():
     return runpy.run_path(fastpath.__file__)["IMPLEMENTATION"]
 
 
-@pytest.fixture
-def no_extension(monkeypatch):
-    """The extension cannot be imported."""
-    monkeypatch.setitem(sys.modules, "gateway._fastpath", None)
-    monkeypatch.delattr(gateway, "_fastpath", raising=False)
+@pytest.fixture(params=MODULES)
+def no_extension(request, monkeypatch):
+    """One of the extensions cannot be imported."""
+    monkeypatch.setitem(sys.modules, f"gateway.{request.param}", None)
+    monkeypatch.delattr(gateway, request.param, raising=False)
 
 
 def test_the_compiled_core_is_the_one_to_use(monkeypatch):
@@ -52,8 +52,8 @@ def test_a_missing_extension_stops_the_start(monkeypatch, no_extension, setting)
 
 
 def contract_names():
-    """Every public name that the contract defines."""
-    for node in ast.parse(CONTRACT.read_text()).body:
+    """Every public name that the contracts define."""
+    for node in [node for module in MODULES for node in declared(module, ast.stmt)]:
         match node:
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
                 yield name
@@ -62,6 +62,6 @@ def contract_names():
 
 
 @pytest.mark.parametrize("name", list(contract_names()))
-def test_every_name_of_the_contract_is_offered(name):
-    """What the contract promises can be had from `gateway.fastpath`."""
+def test_every_name_of_the_contracts_is_offered(name):
+    """What the contracts promise can be had from `gateway.fastpath`."""
     assert hasattr(fastpath, name)

@@ -42,9 +42,7 @@ print(kept)
 def limits_of(words):
     """One limit of each kind, all with the same maximum; the blocks are tagged if they were not yet."""
     kinds = (_fastpath.SLIDING_WINDOW, _fastpath.FIXED_WINDOW, _fastpath.TOKEN_BUCKET)
-    limits = [
-        _fastpath.Limit(slot, kind, 60 * SECOND_NS, MAXIMUM, MAXIMUM, 1) for slot, kind in enumerate(kinds)
-    ]
+    limits = [_fastpath.Limit(slot, kind, 60 * SECOND_NS, MAXIMUM, MAXIMUM, 1) for slot, kind in enumerate(kinds)]
     slots = _fastpath.Slots(len(kinds))
     offset = 8
     for slot, kind in enumerate(kinds):

@@ -44,10 +44,10 @@ def test_condition(core, case):
 
 
 @pytest.mark.parametrize("case", vectors("bodies"))
-def test_body(core, case):
+def test_body(scanner, case):
     """A scan finds the first problem and counts the colons outside strings."""
-    expected = (getattr(core, case["problem"]), case["position"], case["colons"])
-    assert core.scan(case["body"].encode()) == expected
+    expected = (getattr(scanner, case["problem"]), case["position"], case["colons"])
+    assert scanner.scan(case["body"].encode()) == expected
 
 
 @pytest.mark.parametrize("case", vectors("globs"))
