@@ -14,7 +14,7 @@ COMPILE := CYTHON_FORCE_REGEN=1 $(VENV)/python setup.py --quiet build_ext --inpl
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run demo test coverage check bench build clients dist pins clean
+.PHONY: help run demo test coverage check conformance bench build clients node dist pins clean
 
 help: ## List what make can do
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -43,12 +43,17 @@ check: build ## Format, lint, types, layers, and the compiled core against its s
 	$(VENV)/python -m mypy.stubtest $(CORE:%=gateway.%) --ignore-disjoint-bases \
 	  --allowlist tests/stubtest-allowlist.txt
 
+conformance: build node ## Run the official conformance suite with and without the gateway, and compare
+	$(VENV)/python -m tests.conformance.run --install build/node --out build/conformance
+
 bench: build ## Measure the compiled core beside its plain twin
 	$(VENV)/python bench/core.py
 
 build: .venv/installed $(EXTENSIONS) ## Make the environment and compile the core
 
 clients: $(CLIENTS) ## Make the environments of the client libraries that cannot share ours
+
+node: build/node/installed ## Install the conformance suite, and a Node that can run it
 
 dist: build ## Build the source archive and the wheel, and try the wheel in an empty environment
 	rm -rf dist build/wheel-trial
@@ -83,6 +88,13 @@ $(EXTENSIONS) &: $(CORE:%=gateway/%.pyx) setup.py | .venv/installed
 .venv-clients/%/installed: tests/clients/%.txt | .venv/installed
 	$(PYTHON) -m venv --without-pip --clear $(@D)
 	$(PIP) --python $(@D)/bin/python install --requirement $<
+	touch $@
+
+build/node/installed: tests/conformance/package.json
+	@command -v npm >/dev/null || { echo "missing: npm. On Debian: apt-get install nodejs npm" >&2; exit 1; }
+	mkdir -p $(@D)
+	cp $< $(@D)
+	npm install --prefix $(@D) --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
 # Writes what an empty environment would get today into a file, under the comment that the file opens with.

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from aiohttp import http_parser, web
@@ -15,11 +16,12 @@ from gateway.audit.journal import Journal
 from gateway.clock import Clock
 from gateway.config import Address, Config
 from gateway.documents import Document
-from gateway.errors import DocumentError, GatewayError, Problem
+from gateway.errors import DocumentError, GatewayError, Problem, StateError
 from gateway.metrics import KnownNames, Metrics
 from gateway.policy.engine import NO_POLICY, Engine
 from gateway.policy.load import load_policy
 from gateway.policy.tables import CompiledPolicy, compile_policy
+from gateway.proxy.connection import Listener
 from gateway.proxy.downstream import Downstream, Endpoint
 from gateway.proxy.gate import Gate, GrantBudget
 from gateway.proxy.identity import Grant, Identity
@@ -33,7 +35,10 @@ from gateway.tasks import Tasks
 logger = logging.getLogger(__name__)
 
 IDLE_AGENT_S: Final = 60.0
-SHUTDOWN_S: Final = 5.0
+DRAIN_S: Final = 5.0
+# What is left of the connections after that has nothing to wait for.
+CLOSE_S: Final = 0.5
+KEEP_ALIVE_S: Final = 15.0
 TOUCH_INTERVAL_S: Final = 1.0
 
 
@@ -45,16 +50,18 @@ class Gateway:
         self._config = config
         self._tasks = Tasks()
         policies = compile_policies(config.policies)
-        self._journal = Journal(config.state_dir / "audit")
+        _make_private(config.state_dir)
         self._store = CounterStore.open(config.state_dir / "counters", clock, boot_id=read_boot_id())
+        self._journal = Journal(config.state_dir / "audit")
         self._metrics = Metrics(__version__, fastpath.IMPLEMENTATION)
         self._upstreams = {
             name: Upstream(name, server.url, server.headers, server.timeout_s)
             for name, server in config.servers.items()
         }
         tools = KnownNames(tool for policy in policies.values() for tool in policy.tools)
+        self._endpoints = self._make_endpoints()
         self._downstream = Downstream(
-            self._endpoints(),
+            self._endpoints,
             addresses=Addresses.of(config.listen.host, config.allowed_hosts, config.allowed_origins),
             identity=Identity(self._grants(policies), clock),
             gate=Gate(clock),
@@ -82,13 +89,21 @@ class Gateway:
         self.url = await self._listen(make_runner(self._downstream), self._config.listen)
 
     async def stop(self) -> None:
-        """Close the listeners, let calls end, and put state on the disk."""
-        for runner in reversed(self.runners):
+        """Take no more requests, let calls end within `DRAIN_S`, and put state on the disk."""
+        for runner in self.runners:
+            for site in list(runner.sites):
+                await site.stop()
+        await self._downstream.drain(DRAIN_S)
+        for runner in self.runners:
             await runner.cleanup()
         await self._tasks.close()
         for upstream in self._upstreams.values():
             await upstream.close()
         self.close_state()
+
+    def endpoint(self, server: str) -> Endpoint:
+        """How agents reach `server`."""
+        return self._endpoints[f"/mcp/{server}"]
 
     def close_state(self) -> None:
         """Let go of the state directory."""
@@ -96,9 +111,10 @@ class Gateway:
         self._store.close()
         self._journal.close()
 
-    def _endpoints(self) -> dict[str, Endpoint]:
+    def _make_endpoints(self) -> dict[str, Endpoint]:
         endpoints = {
-            f"/mcp/{name}": Endpoint(name, Relay(upstream, self._tasks)) for name, upstream in self._upstreams.items()
+            f"/mcp/{name}": Endpoint(name, Relay(upstream, self._tasks, KEEP_ALIVE_S))
+            for name, upstream in self._upstreams.items()
         }
         if len(endpoints) == 1:
             endpoints["/mcp"] = next(iter(endpoints.values()))
@@ -153,13 +169,18 @@ def compile_policies(documents: Mapping[str, Document]) -> dict[str, CompiledPol
     return compiled
 
 
-def make_runner(downstream: Downstream) -> web.ServerRunner:
-    """The agents' listener, as production and tests both run it.
+def _make_private(directory: Path) -> None:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise StateError(f"{directory}: {reason}; state_dir must be a directory that this user may write") from None
 
-    Handlers are cancelled when an agent goes away, which aiohttp does not do unless told to.
-    """
-    server = web.Server(downstream.handle, handler_cancellation=True, access_log=None, keepalive_timeout=IDLE_AGENT_S)
-    return web.ServerRunner(server, shutdown_timeout=SHUTDOWN_S)
+
+def make_runner(downstream: Downstream) -> web.ServerRunner:
+    """The agents' listener, as production and tests both run it."""
+    listener = Listener(downstream.handle, downstream.refuse_unreadable, idle_s=IDLE_AGENT_S)
+    return web.ServerRunner(listener, shutdown_timeout=CLOSE_S)
 
 
 def require_compiled_parser() -> None:

@@ -75,6 +75,12 @@ class Metrics:
         self.inflight = Gauge(
             "mcp_gateway_inflight", "Exchanges under way at the server.", ["server"], registry=self.registry
         )
+        self.upstream_errors = Counter(
+            "mcp_gateway_upstream_errors",
+            "Calls that were allowed and failed at the server's side, by kind.",
+            ["server", "kind"],
+            registry=self.registry,
+        )
         self.malformed = Counter(
             "mcp_gateway_malformed", "Requests refused before a decision.", ["reason"], registry=self.registry
         )

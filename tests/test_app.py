@@ -2,15 +2,20 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
 
 from gateway.app import Gateway, compile_policies, require_compiled_parser
 from gateway.clock import ManualClock
 from gateway.config import load_config
 from gateway.documents import Document, read_document
-from gateway.errors import DocumentError, GatewayError
-from tests.support.gateways import ALLOW_ALL, SEED_POLICY, write_config
+from gateway.errors import DocumentError, GatewayError, StateError
+from tests.support.gateways import ALLOW_ALL, SEED_POLICY, RunningGateway, is_allowed, write_config
+from tests.support.upstream import ScriptedUpstream, open_stream
+from tests.support.waiting import eventually
 
 
 def document(text: str, source: str) -> Document:
@@ -58,3 +63,45 @@ def test_aiohttps_python_parser_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(parser, __import__("aiohttp").http_parser.HttpRequestParserPy)
     with pytest.raises(GatewayError, match="GATEWAY_NO_EXTENSIONS=1"):
         require_compiled_parser()
+
+
+async def test_the_state_directory_is_private(tmp_path: Path):
+    """What the gateway keeps is readable by its own user alone; a directory that cannot be made is named."""
+    path = write_config(tmp_path, "http://127.0.0.1:1/mcp", {"seed": SEED_POLICY})
+    gateway = Gateway(load_config(path), ManualClock())
+    gateway.close_state()
+    assert load_config(path).state_dir.stat().st_mode & 0o777 == 0o700
+    path.write_text(path.read_text().replace('"state"', '"gateway.json/state"'))
+    with pytest.raises(StateError, match="state_dir must be a directory"):
+        Gateway(load_config(path), ManualClock())
+
+
+async def test_stopping_waits_for_calls_and_not_for_streams(tmp_path: Path):
+    """A call under way gets its answer, a stream that only listens is closed at once."""
+    upstream = ScriptedUpstream()
+    await upstream.start()
+    running = RunningGateway(write_config(tmp_path, upstream.url, {"open": ALLOW_ALL}))
+    await running.start()
+
+    async def script(server: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
+        if message is None:
+            response = await open_stream(request)
+            await server.released.wait()
+            return response
+        asyncio.get_running_loop().call_later(0.3, server.released.set)
+        await server.released.wait()
+        return server.default_answer(message)
+
+    upstream.script = script
+    stream = await running.client.get(running.url, headers=running.headers("open"))
+    call = asyncio.ensure_future(running.call(grant="open"))
+    await eventually(lambda: upstream.calls("cancel_task") == 1)
+    async with asyncio.timeout(3):
+        stopping = asyncio.ensure_future(running.gateway.stop())
+        with pytest.raises(aiohttp.ClientError):
+            await stream.read()
+        assert not upstream.released.is_set()
+        assert is_allowed(await call)
+        await stopping
+    await running.client.close()
+    await upstream.stop()

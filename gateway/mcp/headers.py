@@ -5,19 +5,19 @@ Headers are pairs of (name, value) in the order received; names are compared wit
 
 import base64
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from gateway.mcp.message import Message, Response
 from gateway.mcp.versions import Era, MismatchError
 
-Headers = Iterable[tuple[str, str]]
+Headers = Sequence[tuple[str, str]]
 
 SESSION_ID: Final = "mcp-session-id"
 PROTOCOL_VERSION: Final = "mcp-protocol-version"
 METHOD: Final = "mcp-method"
 NAME: Final = "mcp-name"
-_PREFIX: Final = "mcp-"
+PREFIX: Final = "mcp-"
 
 # What an agent may send on to the server. `Mcp-*` includes parameters that we do not know, which
 # intermediaries MUST forward (2026-07-28 transports). Everything else is made anew or dropped.
@@ -34,7 +34,7 @@ def forwarded(headers: Headers) -> list[tuple[str, str]]:
     return [
         (name, value)
         for name, value in headers
-        if (lower := name.lower()) in _FORWARDED or (lower.startswith(_PREFIX) and lower != SESSION_ID)
+        if (lower := name.lower()) in _FORWARDED or (lower.startswith(PREFIX) and lower != SESSION_ID)
     ]
 
 
@@ -43,29 +43,22 @@ def returned(headers: Headers) -> list[tuple[str, str]]:
     return [
         (name, value)
         for name, value in headers
-        if (lower := name.lower()) in _RETURNED or (lower.startswith(_PREFIX) and lower != SESSION_ID)
+        if (lower := name.lower()) in _RETURNED or (lower.startswith(PREFIX) and lower != SESSION_ID)
     ]
 
 
-def single(headers: Headers, name: str) -> str | None:
-    """The one value of header `name`, or None. Raises `MismatchError` when it is given twice."""
-    values = [value for given, value in headers if given.lower() == name]
-    if len(values) > 1:
-        raise MismatchError(f"The header {name} is given more than once.")
-    return values[0] if values else None
+def value_of(headers: Headers, name: str) -> str | None:
+    """The value of header `name`, in small letters, or None. That none of ours is given twice is checked before."""
+    return next((value for given, value in headers if given.lower() == name), None)
 
 
 def check(headers: Headers, message: Message, era: Era) -> None:
     """Compare `Mcp-Method` and `Mcp-Name` with the body, which is the truth.
 
-    Required of a modern request, compared wherever present; no `Mcp-*` header may be given twice. Raises
-    `MismatchError` (2026-07-28 transports, "Server Validation").
+    Required of a modern request, compared wherever present. Raises `MismatchError` (2026-07-28 transports,
+    "Server Validation").
     """
-    headers = list(headers)
-    for given in {name.lower() for name, _ in headers}:
-        if given.startswith(_PREFIX):
-            single(headers, given)
-    method, name = single(headers, METHOD), single(headers, NAME)
+    method, name = value_of(headers, METHOD), value_of(headers, NAME)
     if isinstance(message, Response):
         if method is not None or name is not None:
             raise MismatchError("A response has neither Mcp-Method nor Mcp-Name.")

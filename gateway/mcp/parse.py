@@ -6,16 +6,12 @@ integers and odd ids; a body is accepted only where all of them agree (design: s
 
 from typing import Any, Final
 
-import orjson
-
-from gateway import fastpath
 from gateway.errors import GatewayError
+from gateway.mcp import strict_json
+from gateway.mcp.codes import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR
 from gateway.mcp.message import PROTOCOL_VERSION_KEY, Message, MessageId, Notification, Request, Response
 from gateway.mcp.methods import TARGET_MEMBER
-
-PARSE_ERROR: Final = -32700
-INVALID_REQUEST: Final = -32600
-INVALID_PARAMS: Final = -32602
+from gateway.mcp.strict_json import StrictJsonError
 
 MAX_ID_LENGTH: Final = 128
 MAX_NAME_LENGTH: Final = 128
@@ -45,7 +41,10 @@ def parse_message(body: bytes) -> Message:
     Raises `MalformedError` for anything that is not exactly one well-formed message which every JSON
     parser reads alike. Its `id` is the request's own where that could be read.
     """
-    document = _load_strictly(body)
+    try:
+        document = strict_json.load(body)
+    except StrictJsonError as error:
+        raise MalformedError(error.reason, str(error), code=PARSE_ERROR) from None
     if isinstance(document, list):
         raise MalformedError("batch", "Batches are not accepted: send one message in each POST.")
     if not isinstance(document, dict):
@@ -59,26 +58,6 @@ def parse_message(body: bytes) -> Message:
     if "result" in document or "error" in document:
         raise MalformedError("envelope", 'A message with "method" cannot also carry "result" or "error".', id=id)
     return _read_call(document, id)
-
-
-def _load_strictly(body: bytes) -> Any:
-    """Parse JSON. Raises `MalformedError` for duplicate keys, deep nesting and integers beyond 64 bits too."""
-    problem, position, colons = fastpath.scan(body)
-    if problem == fastpath.TOO_DEEP:
-        raise MalformedError(
-            "too_deep",
-            f"Nested deeper than {fastpath.MAX_DEPTH} levels at byte {position}.",
-            code=PARSE_ERROR,
-        )
-    if problem == fastpath.INTEGER_TOO_LARGE:
-        raise MalformedError("integer", f"The integer at byte {position} does not fit 64 bits.", code=PARSE_ERROR)
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise MalformedError("json", f"The body is not valid JSON in UTF-8: {error}.", code=PARSE_ERROR) from None
-    if fastpath.count_members(document) != colons:
-        raise MalformedError("duplicate_key", "An object in the body has the same key twice.", code=PARSE_ERROR)
-    return document
 
 
 def _check_members(document: dict[str, Any], known: frozenset[str], where: str, id: MessageId | None = None) -> None:

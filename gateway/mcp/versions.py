@@ -9,11 +9,10 @@ import re
 from typing import Final
 
 from gateway.errors import GatewayError
+from gateway.mcp.codes import HEADER_MISMATCH, INVALID_PARAMS
 from gateway.mcp.message import Message, Request, claimed_version
-from gateway.mcp.parse import INVALID_PARAMS
 
 FIRST_MODERN: Final = "2026-07-28"
-HEADER_MISMATCH: Final = -32020
 
 _REVISION = re.compile(r"\d{4}-\d{2}-\d{2}")
 

@@ -11,6 +11,11 @@ HIDDEN: Final = "(hidden)"
 DEFAULT_DENY: Final = "(default deny)"
 DEFAULT_ALLOW: Final = "(default allow)"
 COUNTERS_FULL: Final = "(counters full)"
+# Rules that are no policy's: of the protocol, and of the gateway itself.
+PROTOCOL: Final = "(protocol)"
+UNKNOWN_METHOD: Final = "(unknown method)"
+AUDIT_UNAVAILABLE: Final = "(audit unavailable)"
+INTERNAL_ERROR: Final = "(internal error)"
 ALL_TOOLS: Final = "/all_tools"
 
 

@@ -1,8 +1,10 @@
 """The MCP endpoint: the life of a request as a list of steps. Each step lives in a module of its own."""
 
+import asyncio
+import contextlib
 import logging
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
@@ -10,25 +12,28 @@ from aiohttp import web
 from gateway.addresses import Addresses, ForeignAddressError
 from gateway.mcp import headers as mcp_headers
 from gateway.mcp import session
+from gateway.mcp.codes import INTERNAL_ERROR, SESSION_NOT_FOUND
 from gateway.mcp.headers import Headers
 from gateway.mcp.message import Message, Request, Response
 from gateway.mcp.methods import METHODS, Governance
 from gateway.mcp.parse import MalformedError, parse_message
 from gateway.mcp.versions import Era, MismatchError, era_of
+from gateway.policy import names
 from gateway.policy.decision import Decision, Verdict
 from gateway.proxy import edge, reply
 from gateway.proxy.gate import Gate
 from gateway.proxy.identity import Grant, Identity
 from gateway.proxy.listing import ListFilter
 from gateway.proxy.record import Exchange, Recorder
-from gateway.proxy.relay import EVENT_STREAM, JSON, Outbound, Relay
-from gateway.proxy.reply import Refusal
+from gateway.proxy.relay import Outbound, Relay
+from gateway.proxy.reply import Refusal, Reply
+from gateway.proxy.sink import HttpSink, http_response
+from gateway.proxy.transfer import EVENT_STREAM, JSON
 
 logger = logging.getLogger(__name__)
 
-_SESSION_NOT_FOUND: Final = -32001
 _LISTS: Final = frozenset({Governance.TOOL_LIST, Governance.RESOURCE_LIST, Governance.PROMPT_LIST})
-_STREAM: Final = Decision(Verdict.ALLOW, "(protocol)")
+_STREAM: Final = Decision(Verdict.ALLOW, names.PROTOCOL)
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -58,31 +63,58 @@ class Downstream:
         self._gate = gate
         self._recorder = recorder
         self._session_key = session_key
+        self._working: set[asyncio.Task[Any]] = set()
+        self._listening: set[asyncio.Task[Any]] = set()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request, from its first header to the last byte of its answer."""
+        sink = HttpSink(request)
         endpoint = self._endpoints.get(request.raw_path)
         server = endpoint.server if endpoint else ""
-        with self._recorder.exchange(server, request.remote or "", request.method) as exchange:
+        with (
+            self._recorder.exchange(server, request.remote or "", request.method) as exchange,
+            _counted(self._listening if request.method == "GET" else self._working),
+        ):
             try:
-                return await self._handle(exchange, request, endpoint)
+                await self._handle(exchange, sink, request, endpoint)
             except Refusal as error:
-                refusal = error
+                await self._refuse(exchange, sink, error)
             except ForeignAddressError as error:
-                refusal = Refusal(error.status, error.reason, str(error))
-            except Exception:
-                if exchange.is_replying:
-                    raise
-                logger.exception("handling a request failed")
-                refusal = Refusal(500, "internal", "The gateway failed on this request.", code=reply.INTERNAL_ERROR)
+                await self._refuse(exchange, sink, Refusal(error.status, error.reason, str(error)))
+            except ConnectionError:
+                # The agent has gone; what is returned is not sent.
+                logger.debug("an agent left in the middle of an answer")
+        return sink.response
+
+    def refuse_unreadable(self, request: web.BaseRequest, status: int, error: BaseException | None) -> web.Response:
+        """The answer to a request that is not HTTP, or on which the gateway itself failed."""
+        if status >= 500:
+            logger.error("handling a request failed", exc_info=error)
+            refusal = Refusal(500, "internal", "The gateway failed on this request.", code=INTERNAL_ERROR)
+        else:
+            refusal = Refusal(status, "http", "The request is not well-formed HTTP/1.1.")
+        with self._recorder.exchange("", request.remote or "", "") as exchange:
             exchange.refused(refusal)
-            return reply.refusal(refusal)
+        return http_response(reply.refusal(refusal))
+
+    async def drain(self, seconds: float) -> None:
+        """End the streams that only listen at once, and everything else within `seconds`."""
+        for stream in self._listening:
+            stream.cancel()
+        if self._working:
+            await asyncio.wait(self._working, timeout=seconds)
+        for task in self._working:
+            task.cancel()
+
+    async def _refuse(self, exchange: Exchange, sink: HttpSink, refusal: Refusal) -> None:
+        exchange.refused(refusal)
+        await sink.reply(reply.refusal(refusal))
 
     async def _handle(
-        self, exchange: Exchange, request: web.BaseRequest, endpoint: Endpoint | None
-    ) -> web.StreamResponse:
+        self, exchange: Exchange, sink: HttpSink, request: web.BaseRequest, endpoint: Endpoint | None
+    ) -> None:
         """Raises `Refusal` and `ForeignAddressError` for what is no request to one of our servers."""
-        headers = [(name, value) for name, value in request.headers.items()]
+        headers = list(request.headers.items())
         self._addresses.check(headers)
         edge.check_form(request, headers)
         if endpoint is None:
@@ -91,15 +123,18 @@ class Downstream:
         exchange.identified(grant)
         match request.method:
             case "POST":
-                return await self._post(exchange, request, headers, endpoint, grant)
+                outbound = await self._judged_message(exchange, sink, request, headers, grant)
             case "GET" | "DELETE":
-                return await self._stream_or_end(exchange, request, headers, endpoint, grant)
+                outbound = self._stream_or_end(exchange, request, headers, grant)
             case _:
                 raise Refusal(405, "method", "Use POST, GET or DELETE.", headers={"Allow": "POST, GET, DELETE"})
+        if outbound is not None:
+            await endpoint.relay.run(exchange, sink, outbound)
 
-    async def _post(
-        self, exchange: Exchange, request: web.BaseRequest, headers: Headers, endpoint: Endpoint, grant: Grant
-    ) -> web.StreamResponse:
+    async def _judged_message(
+        self, exchange: Exchange, sink: HttpSink, request: web.BaseRequest, headers: Headers, grant: Grant
+    ) -> Outbound | None:
+        """What a POST sends on to the server; None when it was refused and answered."""
         body = await edge.read_body(request, headers)
         exchange.read()
         message, era = _read_message(body, headers)
@@ -110,59 +145,90 @@ class Downstream:
         if decision is not judged:
             self._gate.settle(grant, judged)
         if decision.verdict is not Verdict.ALLOW:
-            return _refused(message, decision, era, exchange)
-        sent = [("Content-Type", JSON), ("Accept", f"{JSON}, {EVENT_STREAM}"), *upstream_session]
+            await sink.reply(_refused(message, decision, era, exchange))
+            return None
         is_list = isinstance(message, Request) and METHODS.get(message.method) in _LISTS
-        outbound = Outbound(
+        return self._outbound(
             "POST",
             message,
-            [*sent, *mcp_headers.forwarded(headers)],
-            era,
-            list_filter=self._list_filter(grant) if is_list else None,
-            seal=lambda id: session.seal(self._session_key, grant.server, grant.label, id),
+            [("Content-Type", JSON), ("Accept", f"{JSON}, {EVENT_STREAM}"), *upstream_session],
+            headers,
+            grant,
+            era=era,
+            filters_lists=is_list,
             settle=lambda: self._gate.settle(grant, judged),
         )
-        return await endpoint.relay.run(exchange, request, outbound)
 
-    async def _stream_or_end(
-        self, exchange: Exchange, request: web.BaseRequest, headers: Headers, endpoint: Endpoint, grant: Grant
-    ) -> web.StreamResponse:
+    def _stream_or_end(self, exchange: Exchange, request: web.BaseRequest, headers: Headers, grant: Grant) -> Outbound:
         """GET opens a legacy session's stream, DELETE ends the session. Neither carries a message to judge."""
+        if request.method == "GET":
+            edge.check_accept(headers, EVENT_STREAM)
         upstream_session = self._session(headers, grant)
         decision = exchange.decided(grant, None, _STREAM)
         if decision.verdict is not Verdict.ALLOW:
             raise Refusal(503, "audit", decision.message, headers={"Retry-After": "1"})
-        outbound = Outbound(
+        return self._outbound(
             request.method,
             None,
-            [("Accept", EVENT_STREAM), *upstream_session, *mcp_headers.forwarded(headers)],
-            Era.LEGACY,
+            [("Accept", EVENT_STREAM), *upstream_session],
+            headers,
+            grant,
+            era=Era.LEGACY,
             # An answer that was resumed arrives on a GET stream, and may be a list.
-            list_filter=self._list_filter(grant) if request.method == "GET" else None,
-            seal=lambda id: session.seal(self._session_key, grant.server, grant.label, id),
+            filters_lists=request.method == "GET",
             settle=lambda: False,
         )
-        return await endpoint.relay.run(exchange, request, outbound)
+
+    def _outbound(
+        self,
+        method: str,
+        message: Message | None,
+        ours: list[tuple[str, str]],
+        headers: Headers,
+        grant: Grant,
+        *,
+        era: Era,
+        filters_lists: bool,
+        settle: Callable[[], bool],
+    ) -> Outbound:
+        """A request to the server: our headers, then those of the agent's that travel on."""
+        return Outbound(
+            method,
+            message,
+            [*ours, *mcp_headers.forwarded(headers)],
+            era,
+            list_filter=ListFilter(grant.engine, self._recorder.tools.learn) if filters_lists else None,
+            seal=lambda id: session.seal(self._session_key, grant.server, grant.label, id),
+            settle=settle,
+        )
 
     def _session(self, headers: Headers, grant: Grant) -> list[tuple[str, str]]:
         """The server's own session header, for the agent's. Raises `Refusal` (404) for one that is not its own."""
-        sealed = next((value for name, value in headers if name.lower() == mcp_headers.SESSION_ID), None)
+        sealed = mcp_headers.value_of(headers, mcp_headers.SESSION_ID)
         if sealed is None:
             return []
         upstream_id = session.unseal(self._session_key, grant.server, grant.label, sealed)
         if upstream_id is None:
-            raise Refusal(404, "session", "Session not found", code=_SESSION_NOT_FOUND)
-        return [("Mcp-Session-Id", upstream_id)]
+            raise Refusal(404, "session", "Session not found", code=SESSION_NOT_FOUND)
+        return [(mcp_headers.SESSION_ID, upstream_id)]
 
-    def _list_filter(self, grant: Grant) -> ListFilter:
-        return ListFilter(grant.engine, self._recorder.tools.learn)
+
+@contextlib.contextmanager
+def _counted(tasks: set[asyncio.Task[Any]]) -> Iterator[None]:
+    """Keep the current task among `tasks` while it works."""
+    current = {task for task in (asyncio.current_task(),) if task is not None}
+    tasks |= current
+    try:
+        yield
+    finally:
+        tasks -= current
 
 
 def _read_message(body: bytes, headers: Headers) -> tuple[Message, Era]:
     """The message in `body`, compared with the headers that mirror it. Raises `Refusal` (400)."""
     try:
         message = parse_message(body)
-        era = era_of(message, mcp_headers.single(headers, mcp_headers.PROTOCOL_VERSION))
+        era = era_of(message, mcp_headers.value_of(headers, mcp_headers.PROTOCOL_VERSION))
         mcp_headers.check(headers, message, era)
     except MalformedError as error:
         raise Refusal(400, error.reason, str(error), code=error.code, id=error.id) from None
@@ -174,7 +240,7 @@ def _read_message(body: bytes, headers: Headers) -> tuple[Message, Era]:
     return message, era
 
 
-def _refused(message: Message, decision: Decision, era: Era, exchange: Exchange) -> web.Response:
+def _refused(message: Message, decision: Decision, era: Era, exchange: Exchange) -> Reply:
     if isinstance(message, Request) and message.method not in METHODS:
         return reply.unknown_method(message, era)
     return reply.refused(message, decision, era, exchange.id)

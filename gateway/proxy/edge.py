@@ -8,7 +8,8 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.mcp.headers import Headers, forwarded
+from gateway.mcp.codes import HEADER_MISMATCH
+from gateway.mcp.headers import PREFIX, Headers, forwarded
 from gateway.proxy.reply import Refusal
 
 BODY_TIMEOUT_S: Final = 30.0
@@ -26,6 +27,10 @@ def check_form(request: web.BaseRequest, headers: Headers) -> None:
         # Identity answers a second Authorization as it does any bad token.
         if name != "authorization" and names.count(name) > 1:
             raise Refusal(400, "duplicate_header", f"The header {name} is given more than once.")
+    for name in names:
+        if name.startswith(PREFIX) and names.count(name) > 1:
+            message = f"The header {name} is given more than once."
+            raise Refusal(400, "duplicate_header", message, code=HEADER_MISMATCH)
     if any("_" in name and _has_meaning(name.replace("_", "-")) for name in names):
         raise Refusal(400, "underscore", "A header is written with an underscore where it has a dash.")
     connection = ",".join(value for name, value in headers if name.lower() == "connection")
@@ -50,8 +55,7 @@ async def read_body(request: web.BaseRequest, headers: Headers) -> bytes:
     media_type, _, parameters = values.get("content-type", "").partition(";")
     if media_type.strip().lower() != "application/json" or not _is_utf8(parameters):
         raise Refusal(415, "media_type", "The body must be application/json in UTF-8.")
-    if not accepts(values.get("accept", ""), "application/json", "text/event-stream"):
-        raise Refusal(406, "accept", "Accept must name both application/json and text/event-stream.")
+    check_accept(headers, "application/json", "text/event-stream")
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             return await request.read()
@@ -61,13 +65,13 @@ async def read_body(request: web.BaseRequest, headers: Headers) -> bytes:
         raise Refusal(413, "too_large", "The body is larger than the gateway accepts.") from None
 
 
-def accepts(accept: str, *media_types: str) -> bool:
-    """Whether an Accept header admits every one of `media_types`. Weights are not looked at."""
+def check_accept(headers: Headers, *media_types: str) -> None:
+    """Raises `Refusal` (406) unless Accept admits every one of `media_types`. Weights are not looked at."""
+    accept = ",".join(value for name, value in headers if name.lower() == "accept")
     ranges = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
-    return all(
-        media_type in ranges or f"{media_type.partition('/')[0]}/*" in ranges or "*/*" in ranges
-        for media_type in media_types
-    )
+    for media_type in media_types:
+        if ranges.isdisjoint((media_type, f"{media_type.partition('/')[0]}/*", "*/*")):
+            raise Refusal(406, "accept", f"Accept must name {' and '.join(media_types)}.")
 
 
 def _has_meaning(name: str) -> bool:

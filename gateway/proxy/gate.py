@@ -10,6 +10,7 @@ from gateway import fastpath
 from gateway.clock import Clock
 from gateway.mcp.message import Message, Request
 from gateway.mcp.methods import METHODS, Governance
+from gateway.policy import names
 from gateway.policy.decision import Decision, Verdict
 from gateway.policy.limits import Counter
 from gateway.proxy.identity import Grant
@@ -17,9 +18,9 @@ from gateway.store.counters import CounterSpec, CounterStore
 
 logger = logging.getLogger(__name__)
 
-_PROTOCOL = Decision(Verdict.ALLOW, "(protocol)")
-_UNKNOWN_METHOD = Decision(Verdict.DENY, "(unknown method)", "Method not found")
-_BROKEN = Decision(Verdict.ERROR, "(internal error)", "The gateway could not judge this call, so it was not run.")
+_PROTOCOL = Decision(Verdict.ALLOW, names.PROTOCOL)
+_UNKNOWN_METHOD = Decision(Verdict.DENY, names.UNKNOWN_METHOD, "Method not found")
+_BROKEN = Decision(Verdict.ERROR, names.INTERNAL_ERROR, "The gateway could not judge this call, so it was not run.")
 
 
 class GrantBudget:
@@ -84,5 +85,5 @@ class Gate:
 
     def _by_default(self, grant: Grant, request: Request) -> Decision:
         if grant.engine.default_allows:
-            return Decision(Verdict.ALLOW, "(default allow)")
-        return Decision(Verdict.DENY, "(default deny)", f"{request.method} is not allowed by this policy.")
+            return Decision(Verdict.ALLOW, names.DEFAULT_ALLOW)
+        return Decision(Verdict.DENY, names.DEFAULT_DENY, f"{request.method} is not allowed by this policy.")

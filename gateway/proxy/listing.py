@@ -5,10 +5,10 @@ from typing import Any
 
 import orjson
 
-from gateway import fastpath
 from gateway.errors import GatewayError
-from gateway.mcp import sse
+from gateway.mcp import sse, strict_json
 from gateway.mcp.methods import LIST_MEMBERS, Governance
+from gateway.mcp.strict_json import StrictJsonError
 from gateway.policy.engine import Judge
 
 
@@ -65,13 +65,11 @@ class ListFilter:
         return [tool for tool in tools if self._engine.sees(tool["name"])]
 
 
-def _load(body: bytes) -> dict[str, Any]:
-    if fastpath.scan(body)[0] != fastpath.SCAN_OK:
-        raise UnreadableListError("The server sent a list that is nested too deep or holds huge integers.")
+def _load(text: bytes) -> dict[str, Any]:
     try:
-        message = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise UnreadableListError("The server sent a list that is not valid JSON.") from None
+        message = strict_json.load(text)
+    except StrictJsonError as error:
+        raise UnreadableListError(f"The server sent a list that cannot be read: {error}") from None
     # A batch could hide a list from the filter; agents are not let send one, so no answer is one.
     if not isinstance(message, dict):
         raise UnreadableListError("The server sent something else than one JSON-RPC message.")

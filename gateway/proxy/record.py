@@ -17,6 +17,7 @@ from gateway.clock import Clock
 from gateway.mcp.message import Message, Request, Response
 from gateway.mcp.methods import METHODS, NOTIFICATIONS
 from gateway.metrics import KnownNames, Metrics
+from gateway.policy import names
 from gateway.policy.decision import Decision, Verdict
 from gateway.proxy.identity import Grant
 from gateway.proxy.reply import Refusal
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 _OPERATIONS = KnownNames((*METHODS, *NOTIFICATIONS, "GET", "POST", "DELETE"))
 
 AUDIT_UNAVAILABLE = Decision(
-    Verdict.ERROR, "(audit unavailable)", "The gateway cannot record this call, so it was not run."
+    Verdict.ERROR, names.AUDIT_UNAVAILABLE, "The gateway cannot record this call, so it was not run."
 )
 
 
@@ -101,9 +102,9 @@ class Exchange:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # The safety net for paths that forgot to end it; a detached exchange is ended by whoever drains it.
+        # The net for a defect of ours; a detached exchange is ended by whoever drains it.
         if self._forwarded_ns and not self._is_detached:
-            self.end(Outcome.FAILED if error else Outcome.COMPLETED)
+            self.end(Outcome.FAILED, rule=names.INTERNAL_ERROR)
 
     def read(self) -> None:
         """The request has been read whole."""
@@ -121,8 +122,6 @@ class Exchange:
     def refused(self, refusal: Refusal) -> None:
         """The request is refused as HTTP, without a decision; or the gateway itself failed on it."""
         recorder = self._recorder
-        if self._forwarded_ns:
-            self.end(Outcome.FAILED, rule="(internal error)")
         recorder.metrics.malformed.labels(refusal.reason).inc()
         recorder.append(
             RefusalRecord(
@@ -164,6 +163,11 @@ class Exchange:
         self._upstream_status = status
 
     @property
+    def answer_bytes(self) -> int:
+        """How much of the answer has been passed on."""
+        return self._answer_bytes
+
+    @property
     def is_replying(self) -> bool:
         """Whether some of the answer is on its way, so that no other answer can be given."""
         return self._is_replying
@@ -190,6 +194,8 @@ class Exchange:
         self._has_ended = True
         recorder, now_ns = self._recorder, self._recorder.clock.monotonic_ns()
         recorder.metrics.inflight.labels(self.server).dec()
+        if outcome is Outcome.FAILED:
+            recorder.metrics.upstream_errors.labels(self.server, rule).inc()
         self._observe_total("" if outcome is Outcome.COMPLETED else outcome.value)
         recorder.append(
             OutcomeRecord(

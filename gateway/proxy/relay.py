@@ -1,69 +1,43 @@
-"""Carries a judged message to the server and the answer back, as it comes, with back pressure.
+"""Carries a judged message to the server and sees its answer on the way to the agent.
 
-It also keeps the rule for agents that go away: for a modern one the call is cancelled at the server at once,
-for a legacy one it runs on to its end, unread (design: protocol, section 4, rule 7).
+It keeps the rule for agents that go away: for a modern one the call is cancelled at the server at once, for a
+legacy one it runs on to its end, unread (design: protocol, section 4, rule 7).
 """
 
 import asyncio
-import re
 from collections.abc import Callable
-from typing import Final
 
+import msgspec
 import orjson
-from aiohttp import web
 
-from gateway.mcp import headers as mcp_headers
 from gateway.mcp import sse
 from gateway.mcp.message import Message, Request
 from gateway.mcp.versions import Era
 from gateway.policy.decision import Decision, Verdict
 from gateway.proxy import reply
-from gateway.proxy.listing import ListFilter, UnreadableListError
+from gateway.proxy.listing import ListFilter
 from gateway.proxy.record import Exchange, Outcome
+from gateway.proxy.sink import Sink
+from gateway.proxy.transfer import BrokenStreamError, Transfer
 from gateway.proxy.upstream import Answer, Failure, Upstream, UpstreamError
 from gateway.tasks import Tasks
 
-WRITE_TIMEOUT_S: Final = 10.0
-MAX_EVENT_BYTES: Final = 16 << 20
-MAX_LIST_BYTES: Final = 16 << 20
-# Answers up to this size are read whole before any of it is passed on, so that a server which fails in the
-# middle still becomes an answer that a client can use.
-MAX_GATHERED_BYTES: Final = 64 << 10
 
-# Visible ASCII (2025-11-25 transports, "Session Management").
-_SESSION_ID = re.compile(r"[!-~]{1,1024}")
+class Outbound(msgspec.Struct, frozen=True):
+    """One request to the server, and what its answer needs."""
 
-# For an agent that is no longer there to see it; the number nginx made customary.
-AGENT_GONE: Final = 499
-
-JSON: Final = "application/json"
-EVENT_STREAM: Final = "text/event-stream"
-
-
-class Outbound:
-    """One request to the server: the judged message (None for GET and DELETE) and what goes with it."""
-
-    def __init__(
-        self,
-        method: str,
-        message: Message | None,
-        headers: list[tuple[str, str]],
-        era: Era,
-        *,
-        list_filter: ListFilter | None,
-        seal: Callable[[str], str],
-        settle: Callable[[], bool],
-    ) -> None:
-        self.method = method
-        self.message = message
-        self.headers = headers
-        self.era = era
-        self.list_filter = list_filter
-        """Applied to the answer, where it may hold a list."""
-        self.seal = seal
-        """Makes the server's session id the agent's."""
-        self.settle = settle
-        """Gives back what the call spent; True when there was something."""
+    method: str
+    """The HTTP method."""
+    message: Message | None
+    """The judged message; None for GET and DELETE."""
+    headers: list[tuple[str, str]]
+    era: Era
+    list_filter: ListFilter | None
+    """Applied to the answer, where it may hold a list."""
+    seal: Callable[[str], str]
+    """Makes the server's session id the agent's."""
+    settle: Callable[[], bool]
+    """Gives back what the call spent; True when there was something."""
 
     @property
     def body(self) -> bytes | None:
@@ -79,12 +53,25 @@ class Outbound:
 class Relay:
     """Runs exchanges against one server."""
 
-    def __init__(self, upstream: Upstream, tasks: Tasks) -> None:
+    def __init__(self, upstream: Upstream, tasks: Tasks, keep_alive_s: float) -> None:
+        """`keep_alive_s` is how long a stream of events may be silent before the agent gets a comment."""
         self._upstream = upstream
         self._tasks = tasks
+        self._keep_alive_s = keep_alive_s
 
-    async def run(self, exchange: Exchange, request: web.BaseRequest, outbound: Outbound) -> web.StreamResponse:
-        """Forward, and stream the answer to the agent. Failures of the server become answers, not exceptions."""
+    async def run(self, exchange: Exchange, sink: Sink, outbound: Outbound) -> None:
+        """Forward, and pass the answer on. Failures of the server become answers, not exceptions.
+
+        Raises `ConnectionError` or `CancelledError` when the agent has gone; the exchange is taken care of.
+        """
+        transfer = Transfer(
+            exchange,
+            sink,
+            self._tasks,
+            list_filter=outbound.list_filter,
+            seal=outbound.seal,
+            keep_alive_s=self._keep_alive_s,
+        )
         exchange.forwarded()
         # A task of its own, so that it can outlive the agent's connection.
         sending = self._tasks.spawn(
@@ -93,102 +80,27 @@ class Relay:
         try:
             answer = await asyncio.shield(sending)
             exchange.answered(answer.status)
-            _check_answer(answer)
-            response = await self._copy(exchange, request, outbound, answer)
-        except asyncio.CancelledError:
+            await transfer.run(answer)
+            exchange.end(Outcome.COMPLETED)
+        except (asyncio.CancelledError, ConnectionError):
             self._left(exchange, outbound, sending)
             raise
-        except ConnectionError:
-            self._left(exchange, outbound, sending)
-            return web.Response(status=AGENT_GONE)
         except UpstreamError as error:
             _release(sending)
-            return self._failed(exchange, outbound, error)
-        exchange.end(Outcome.COMPLETED)
-        return response
+            await self._failed(exchange, sink, outbound, error)
 
-    async def _copy(
-        self, exchange: Exchange, request: web.BaseRequest, outbound: Outbound, answer: Answer
-    ) -> web.StreamResponse:
-        response = web.StreamResponse(status=answer.status)
-        for name, value in mcp_headers.returned(answer.headers):
-            response.headers.add(name, value)
-        for session_id in answer.session_ids:
-            response.headers[mcp_headers.SESSION_ID] = outbound.seal(session_id)
-        if answer.media_type == EVENT_STREAM:
-            return await self._copy_events(exchange, request, outbound, answer, response)
-        is_list = outbound.list_filter is not None and answer.media_type == JSON
-        if not is_list and (answer.content_length is None or answer.content_length > MAX_GATHERED_BYTES):
-            return await self._copy_bytes(exchange, request, answer, response)
-        body = await answer.read(MAX_LIST_BYTES)
-        if outbound.list_filter is not None and is_list:
-            body = _filtered(outbound.list_filter.filter_json, body)
-        return await self._write_whole(exchange, request, response, body)
-
-    async def _copy_bytes(
-        self, exchange: Exchange, request: web.BaseRequest, answer: Answer, response: web.StreamResponse
-    ) -> web.StreamResponse:
-        """Pass a long body on as it comes. If it breaks off, so does ours: a cut body must not look whole."""
-        response.content_length = answer.content_length
-        await response.prepare(request)
-        exchange.replied()
-        try:
-            async for chunk in answer.chunks():
-                await _write(exchange, request, response, chunk)
-        except UpstreamError as error:
-            exchange.end(Outcome.FAILED, rule=error.failure.value)
-            _abort(request)
-        else:
-            await response.write_eof()
-        return response
-
-    async def _copy_events(
-        self,
-        exchange: Exchange,
-        request: web.BaseRequest,
-        outbound: Outbound,
-        answer: Answer,
-        response: web.StreamResponse,
-    ) -> web.StreamResponse:
-        """Pass events on one by one. A server that fails in the middle is reported on the stream itself."""
-        await response.prepare(request)
-        exchange.replied()
-        splitter = sse.EventSplitter(MAX_EVENT_BYTES)
-        list_filter = outbound.list_filter
-        try:
-            async for chunk in answer.chunks():
-                events = _split(splitter, chunk)
-                if list_filter is not None:
-                    events = [_filtered(list_filter.filter_event, event) for event in events]
-                if events:
-                    await _write(exchange, request, response, b"".join(events))
-        except UpstreamError as error:
-            answer.close()
-            exchange.end(Outcome.FAILED, rule=error.failure.value)
-            if isinstance(outbound.message, Request):
-                body = reply.refused_body(outbound.message, _decision(error), outbound.era, exchange.id)
-                await _write(exchange, request, response, sse.encode_event(orjson.dumps(body)))
-        await response.write_eof()
-        return response
-
-    async def _write_whole(
-        self, exchange: Exchange, request: web.BaseRequest, response: web.StreamResponse, body: bytes
-    ) -> web.StreamResponse:
-        response.content_length = len(body)
-        await response.prepare(request)
-        exchange.replied()
-        await _write(exchange, request, response, body)
-        await response.write_eof()
-        return response
-
-    def _failed(self, exchange: Exchange, outbound: Outbound, error: UpstreamError) -> web.StreamResponse:
-        """The answer for a server that failed before any of its own reached the agent."""
+    async def _failed(self, exchange: Exchange, sink: Sink, outbound: Outbound, error: UpstreamError) -> None:
+        """Tell the agent that the server failed: in an answer of our own or, if one has begun, within it."""
         rolled_back = not error.may_have_run and outbound.settle()
         exchange.end(Outcome.FAILED, rule=error.failure.value, rolled_back=rolled_back)
-        if isinstance(outbound.message, Request):
-            return reply.refused(outbound.message, _decision(error), outbound.era, exchange.id)
-        unavailable = reply.Refusal(503, "upstream", str(error), headers={"Retry-After": "1"})
-        return reply.refusal(unavailable)
+        decision = Decision(Verdict.ERROR, error.failure.value, str(error))
+        if isinstance(error, BrokenStreamError):
+            if isinstance(outbound.message, Request):
+                body = reply.refused_body(outbound.message, decision, outbound.era, exchange.id)
+                await sink.write(sse.encode_event(orjson.dumps(body)))
+            await sink.end()
+        elif not exchange.is_replying:
+            await sink.reply(_failure_reply(exchange, outbound, decision))
 
     def _left(self, exchange: Exchange, outbound: Outbound, sending: asyncio.Task[Answer]) -> None:
         """The agent has gone: end the work, or see it through unread."""
@@ -225,46 +137,7 @@ def _release(sending: asyncio.Task[Answer]) -> None:
         sending.result().close()
 
 
-def _check_answer(answer: Answer) -> None:
-    """Refuse answers that an agent must not see: redirects, challenges to us, crashes, unasked encodings."""
-    if answer.is_encoded:
-        raise UpstreamError(Failure.BROKEN, "The server sent an encoded answer.", may_have_run=True)
-    if len(answer.session_ids) > 1 or not all(_SESSION_ID.fullmatch(id) for id in answer.session_ids):
-        raise UpstreamError(Failure.BROKEN, "The server sent no usable session id.", may_have_run=True)
-    if 300 <= answer.status < 400 or answer.status in (401, 403, 407) or answer.status >= 500:
-        message = f"The server answered with HTTP status {answer.status}."
-        raise UpstreamError(Failure.BROKEN, message, may_have_run=True)
-
-
-def _split(splitter: sse.EventSplitter, chunk: bytes) -> list[bytes]:
-    try:
-        return splitter.feed(chunk)
-    except sse.EventTooLargeError as error:
-        raise UpstreamError(Failure.BROKEN, str(error), may_have_run=True) from None
-
-
-def _filtered(filter_bytes: Callable[[bytes], bytes], data: bytes) -> bytes:
-    try:
-        return filter_bytes(data)
-    except UnreadableListError as error:
-        raise UpstreamError(Failure.BROKEN, str(error), may_have_run=True) from None
-
-
-async def _write(exchange: Exchange, request: web.BaseRequest, response: web.StreamResponse, data: bytes) -> None:
-    """Write to the agent. Raises `ConnectionError` when it has gone, or has stopped reading and is cut off."""
-    try:
-        async with asyncio.timeout(WRITE_TIMEOUT_S):
-            await response.write(data)
-    except TimeoutError:
-        _abort(request)
-        raise ConnectionAbortedError("the agent stopped reading") from None
-    exchange.sent(len(data))
-
-
-def _abort(request: web.BaseRequest) -> None:
-    if request.transport is not None:
-        request.transport.abort()
-
-
-def _decision(error: UpstreamError) -> Decision:
-    return Decision(Verdict.ERROR, error.failure.value, str(error))
+def _failure_reply(exchange: Exchange, outbound: Outbound, decision: Decision) -> reply.Reply:
+    if outbound.message is not None:
+        return reply.refused(outbound.message, decision, outbound.era, exchange.id)
+    return reply.refusal(reply.Refusal(503, "upstream", decision.message, headers={"Retry-After": "1"}))

@@ -1,4 +1,4 @@
-"""What an agent is told when its request goes no further: decisions and failures as HTTP and JSON-RPC.
+"""What an agent is told when its request goes no further: decisions and failures as JSON-RPC, with a status for HTTP.
 
 A refused `tools/call` is a tool result with `isError`, the only shape that every client library shows to its
 model and survives (design: protocol, section 3.2). HTTP errors are for requests that are not MCP at all.
@@ -7,21 +7,15 @@ model and survives (design: protocol, section 3.2). HTTP errors are for requests
 from collections.abc import Mapping
 from typing import Any, Final, assert_never
 
-import orjson
-from aiohttp import web
+import msgspec
 
 from gateway.errors import GatewayError
+from gateway.mcp.codes import INTERNAL_ERROR, METHOD_NOT_FOUND, POLICY_DENIED, POLICY_LIMITED
 from gateway.mcp.message import Message, MessageId, Notification, Request, Response
 from gateway.mcp.versions import Era
 from gateway.policy.decision import Decision, Verdict
 
 DECISION_KEY: Final = "gateway.policy/decision"
-
-METHOD_NOT_FOUND: Final = -32601
-INTERNAL_ERROR: Final = -32603
-# Our own codes stay outside of -32768…-32000, which JSON-RPC and MCP reserve.
-POLICY_DENIED: Final = 40301
-POLICY_LIMITED: Final = 42901
 
 
 class Refusal(GatewayError):
@@ -45,19 +39,27 @@ class Refusal(GatewayError):
         self.headers = dict(headers or {})
 
 
-def refusal(refusal: Refusal) -> web.Response:
+class Reply(msgspec.Struct, frozen=True):
+    """An answer of our own making. Transports without statuses and headers pass on the body alone."""
+
+    status: int
+    body: dict[str, Any]
+    headers: Mapping[str, str] = {}
+
+
+def refusal(refusal: Refusal) -> Reply:
     """The HTTP error for a `Refusal`, with a JSON-RPC error as its body."""
-    return _json(refusal.status, error_body(refusal.id, refusal.code, str(refusal)), refusal.headers)
+    return Reply(refusal.status, error_body(refusal.id, refusal.code, str(refusal)), refusal.headers)
 
 
-def refused(message: Message, decision: Decision, era: Era, exchange_id: str) -> web.Response:
+def refused(message: Message, decision: Decision, era: Era, exchange_id: str) -> Reply:
     """The answer to a message that the decision does not let through."""
     match message:
         case Request():
-            return _json(200, refused_body(message, decision, era, exchange_id))
+            return Reply(200, refused_body(message, decision, era, exchange_id))
         case Notification() | Response():
             status = 503 if decision.verdict is Verdict.ERROR else 400
-            return _json(status, error_body(None, _code(decision.verdict), _text(decision)))
+            return Reply(status, error_body(None, _code(decision.verdict), _text(decision)))
         case _:
             assert_never(message)
 
@@ -77,10 +79,10 @@ def refused_body(request: Request, decision: Decision, era: Era, exchange_id: st
     return {"jsonrpc": "2.0", "id": request.id, "result": result}
 
 
-def unknown_method(request: Request, era: Era) -> web.Response:
+def unknown_method(request: Request, era: Era) -> Reply:
     """-32601, which modern agents expect with HTTP 404 and legacy ones with 200."""
     body = error_body(request.id, METHOD_NOT_FOUND, "Method not found")
-    return _json(404 if era is Era.MODERN else 200, body)
+    return Reply(404 if era is Era.MODERN else 200, body)
 
 
 def error_body(id: MessageId | None, code: int, message: str, data: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -123,7 +125,3 @@ def _status(decision: Decision, exchange_id: str) -> dict[str, Any]:
         status["limit"] = decision.limit.limit
         status["remaining"] = decision.limit.remaining
     return status
-
-
-def _json(status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.Response(status=status, body=orjson.dumps(body), headers=headers, content_type="application/json")

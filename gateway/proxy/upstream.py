@@ -6,7 +6,6 @@ What matters about a failure is whether the call may have run: only one that can
 import asyncio
 import enum
 import os
-import ssl
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -144,7 +143,7 @@ class Upstream:
                     method, self.url, headers=sent, data=body, timeout=timeout, allow_redirects=False
                 )
             )
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, ssl.SSLError) as error:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             message = f"The server {self.name} cannot be reached ({_reason(error)}), so the call was not run."
             raise UpstreamError(Failure.DOWN, message, may_have_run=False) from None
         except TimeoutError:

@@ -174,3 +174,16 @@ async def test_an_unreadable_list_is_not_passed_on(gateway: RunningGateway, upst
         status, answer = await gateway.post(request)
         assert (status, answer["error"]["code"]) == (200, -32603)
         assert "secret_tool" not in json.dumps(answer)
+
+
+async def test_a_list_with_two_meanings_is_not_passed_on(gateway: RunningGateway, upstream: ScriptedUpstream):
+    """A server's answer with the same key twice could show an agent what the filter did not see."""
+    body = b'{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"secret_tool"}]},"result":{"x":1}}'
+
+    async def script(_: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
+        return web.Response(body=body, content_type="application/json")
+
+    upstream.script = script
+    status, answer = await gateway.post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+    assert (status, answer["error"]["code"]) == (200, -32603)
+    assert "secret_tool" not in json.dumps(answer)

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from gateway.mcp.headers import check, forwarded, returned, single
+from gateway.mcp.headers import check, forwarded, returned, value_of
 from gateway.mcp.versions import HEADER_MISMATCH, Era, MismatchError
 from tests.support.messages import call, modern, notification, request, response
 
@@ -63,19 +63,10 @@ def test_headers_that_mirror_the_body_pass(method, params, name):
         (mirrored("tools/call", "=?base64?\udcff?="), "broken base64"),
         (mirrored("tools/call", "=?base64?="), "broken base64"),
         (mirrored("tools/call", "=?base64?ZGFuZ2VyIR==?="), "broken base64"),
-        ([*mirrored("tools/call", "danger"), ("mcp-name", "danger")], "mcp-name is given more than once"),
-        (
-            [*mirrored("tools/call", "danger"), ("MCP-METHOD", "tools/call")],
-            "mcp-method is given more than once",
-        ),
-        (
-            [*mirrored("tools/call", "danger"), ("Mcp-Param-Id", "1"), ("mcp-param-id", "2")],
-            "mcp-param-id is given more than once",
-        ),
     ],
 )
 def test_headers_that_contradict_the_body_are_a_mismatch(headers, reason):
-    """Missing, doubled, altered or wrongly encoded headers are refused by the code of the revision."""
+    """Missing, altered or wrongly encoded headers are refused by the code of the revision."""
     with pytest.raises(MismatchError, match=reason) as raised:
         check(headers, modern("tools/call", name="danger"), Era.MODERN)
     assert raised.value.code == HEADER_MISMATCH
@@ -115,14 +106,12 @@ def test_a_response_mirrors_nothing(header):
         check([header], response(), Era.LEGACY)
 
 
-def test_a_single_header_is_found_in_any_case():
+def test_a_header_is_found_in_any_case():
     """Names are compared without case; an absent header is None, an empty one is empty."""
-    headers = [("MCP-Protocol-Version", "2025-11-25"), ("Accept", ""), ("X-A", "1"), ("x-a", "2")]
-    assert single(headers, "mcp-protocol-version") == "2025-11-25"
-    assert single(headers, "accept") == ""
-    assert single(headers, "mcp-name") is None
-    with pytest.raises(MismatchError, match="x-a is given more than once"):
-        single(headers, "x-a")
+    headers = [("MCP-Protocol-Version", "2025-11-25"), ("Accept", "")]
+    assert value_of(headers, "mcp-protocol-version") == "2025-11-25"
+    assert value_of(headers, "accept") == ""
+    assert value_of(headers, "mcp-name") is None
 
 
 def test_only_what_carries_meaning_travels_on():

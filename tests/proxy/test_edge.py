@@ -8,8 +8,9 @@ import pytest
 from aiohttp import HttpVersion, web
 from aiohttp.test_utils import make_mocked_request
 
+from gateway.mcp.codes import HEADER_MISMATCH
 from gateway.proxy import edge
-from gateway.proxy.edge import accepts, check_form, read_body
+from gateway.proxy.edge import check_accept, check_form, read_body
 from gateway.proxy.reply import Refusal
 
 JSON = {
@@ -93,6 +94,13 @@ def test_a_form_with_two_meanings_is_refused(headers, reason):
     """F51, F55: doubles, upgrades, hop-by-hop and underscore tricks, and values that would not arrive as sent."""
     refusal = refusal_by(check_form, request(), headers)
     assert (refusal.status, refusal.reason) == (400, reason)
+
+
+@pytest.mark.parametrize("name", ["Mcp-Name", "MCP-METHOD", "Mcp-Param-Id", "MCP-Protocol-Version"])
+def test_a_doubled_mirror_of_the_body_is_a_mismatch(name):
+    """F36, F37: any `Mcp-*` header given twice is refused with the code of the revision, equal values or not."""
+    refusal = refusal_by(check_form, request(), [(name, "a"), (name.lower(), "a")])
+    assert (refusal.status, refusal.code) == (400, HEADER_MISMATCH)
 
 
 @pytest.mark.parametrize("version", [(0, 9), (1, 0), (2, 0), (1, 2)])
@@ -183,5 +191,7 @@ async def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyP
 
 def test_accept_admits_ranges():
     """A media type is admitted by its name, its family or everything."""
-    assert accepts("text/*;q=0.1, application/json", "text/event-stream", "application/json")
-    assert not accepts("text/html", "text/event-stream")
+    for accept in (["text/*;q=0.1, application/json"], ["application/json", "text/event-stream"], ["*/*"]):
+        check_accept([("Accept", value) for value in accept], "text/event-stream", "application/json")
+    refusal = refusal_by(check_accept, [("Accept", "text/html")], "text/event-stream")
+    assert (refusal.status, str(refusal)) == (406, "Accept must name text/event-stream.")

@@ -208,24 +208,19 @@ def test_a_refusal_or_an_outcome_that_cannot_be_recorded_is_counted(desk: Desk, 
     assert desk.sample("mcp_gateway_inflight", server="binassist") == 0
 
 
-@pytest.mark.parametrize(("error", "outcome"), [(None, "completed"), (ValueError("x"), "failed")], ids=["end", "error"])
-def test_a_path_that_forgets_to_end_is_ended(desk: Desk, error: Exception | None, outcome: str):
-    """Leaving the exchange records an outcome, and an exception passes through."""
+def test_a_defect_in_the_middle_is_an_outcome_too(desk: Desk):
+    """An exception ends a forwarded exchange as failed by our own fault, and passes through."""
 
-    def forget() -> None:
+    def fail() -> None:
         with desk.exchange() as exchange:
             exchange.decided(ALICE, call(), ALLOW)
             exchange.forwarded()
-            if error:
-                raise error
+            raise ValueError("x")
 
-    if error:
-        with pytest.raises(ValueError, match="x"):
-            forget()
-    else:
-        forget()
+    with pytest.raises(ValueError, match="x"):
+        fail()
     assert [record["type"] for record in desk.records()] == ["decision", "outcome"]
-    assert desk.records()[1]["outcome"] == outcome
+    assert (desk.records()[1]["outcome"], desk.records()[1]["rule"]) == ("failed", "(internal error)")
 
 
 def test_only_the_first_end_counts(desk: Desk):

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from gateway.mcp.message import Request
 from gateway.mcp.versions import Era
-from gateway.proxy import relay
+from gateway.proxy import sink
 from gateway.proxy.relay import Outbound
 from tests.support.gateways import RunningGateway, tool_call
 from tests.support.upstream import ScriptedUpstream, open_stream
@@ -40,7 +40,7 @@ async def test_an_agent_that_stops_reading_is_cut_off(
     gateway: RunningGateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ):
     """A reader that never reads costs one time-out, then its connection; the server's side is freed."""
-    monkeypatch.setattr(relay, "WRITE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(sink, "WRITE_TIMEOUT_S", 0.1)
 
     async def flood(server: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
         response = await open_stream(request)

@@ -2,7 +2,6 @@
 
 import orjson
 import pytest
-from aiohttp import web
 
 from gateway.mcp.versions import Era
 from gateway.policy.decision import Decision, LimitStatus, Verdict
@@ -18,18 +17,11 @@ ERROR = Decision(Verdict.ERROR, "(upstream down)", "The server cannot be reached
 PENDING = Decision(Verdict.PENDING, "/tools/x/action", "Waits for a person.")
 
 
-def body_of(answer: web.Response) -> object:
-    """The JSON body of an answer."""
-    assert answer.content_type == "application/json"
-    assert isinstance(answer.body, bytes)
-    return orjson.loads(answer.body)
-
-
 def test_a_throttled_call_has_the_shape_of_the_policy_language():
     """The example of policy.md, member by member and in its order."""
     answer = reply.refused(call("cancel_task", id=7), THROTTLE, Era.LEGACY, "x-1")
     assert answer.status == 200
-    assert answer.body == orjson.dumps(
+    assert orjson.dumps(answer.body) == orjson.dumps(
         {
             "jsonrpc": "2.0",
             "id": 7,
@@ -108,8 +100,7 @@ def test_other_methods_get_a_json_rpc_error(decision, code, era):
     """HTTP 200, the request's id, a code outside of the reserved range, and the decision as data."""
     answer = reply.refused(request("resources/read", "r", uri="a://b"), decision, era, "x-1")
     assert answer.status == 200
-    body = body_of(answer)
-    assert isinstance(body, dict)
+    body = answer.body
     data = body["error"].pop("data")
     assert data.keys() == {"gateway.policy/decision"}
     assert data["gateway.policy/decision"]["rule"] == decision.rule
@@ -127,8 +118,7 @@ def test_a_message_that_wants_no_answer_gets_an_http_error(message, decision, st
     """Not accepted is said by the status, and by an error without an id."""
     answer = reply.refused(message, decision, Era.LEGACY, "x-1")
     assert answer.status == status
-    body = body_of(answer)
-    assert isinstance(body, dict)
+    body = answer.body
     assert (body["id"], body["error"]["code"]) == (None, code)
 
 
@@ -137,7 +127,7 @@ def test_an_unknown_method_is_not_found(era, status):
     """-32601 with the status that the era expects."""
     answer = reply.unknown_method(request("debug/everything", 5), era)
     assert answer.status == status
-    assert body_of(answer) == {
+    assert answer.body == {
         "jsonrpc": "2.0",
         "id": 5,
         "error": {"code": -32601, "message": "Method not found"},
@@ -149,7 +139,7 @@ def test_a_refusal_is_http_with_a_json_rpc_error():
     refusal = Refusal(400, "json", "Not JSON.", code=-32700, id="a", headers={"X-Why": "so"})
     answer = reply.refusal(refusal)
     assert (answer.status, answer.headers["X-Why"]) == (400, "so")
-    assert body_of(answer) == {"jsonrpc": "2.0", "id": "a", "error": {"code": -32700, "message": "Not JSON."}}
+    assert answer.body == {"jsonrpc": "2.0", "id": "a", "error": {"code": -32700, "message": "Not JSON."}}
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 405, 406, 408, 411, 413, 415, 421, 503])
@@ -157,6 +147,5 @@ def test_a_refusal_without_a_code_stays_out_of_the_reserved_range(status):
     """A code made from the status cannot be taken for one of the protocol's."""
     refusal = Refusal(status, "x", "No.")
     assert not -32768 <= refusal.code <= -32000
-    body = body_of(reply.refusal(refusal))
-    assert isinstance(body, dict)
+    body = reply.refusal(refusal).body
     assert body["id"] is None

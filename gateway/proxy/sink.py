@@ -1,0 +1,85 @@
+"""Where the answer of one exchange goes. The relay writes to a sink and does not know the agent's transport."""
+
+import asyncio
+from typing import Final, Protocol
+
+import orjson
+from aiohttp import web
+
+from gateway.proxy.reply import Reply
+
+WRITE_TIMEOUT_S: Final = 10.0
+
+# Instead of the versions that aiohttp would tell everybody.
+_OURS: Final = {"Server": "mcp-policy-gateway"}
+
+
+class Sink(Protocol):
+    """An agent's end of one exchange. Every method raises `ConnectionError` when the agent has gone."""
+
+    async def begin(self, status: int, headers: list[tuple[str, str]], length: int | None) -> None:
+        """The server's answer begins; `length` is that of its body, where it is known."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Some of the answer: whole events of a stream, or any piece of another body."""
+        ...
+
+    async def end(self) -> None:
+        """The answer is complete."""
+        ...
+
+    def abort(self) -> None:
+        """The answer cannot be completed, and must not look as if it were."""
+        ...
+
+    async def reply(self, reply: Reply) -> None:
+        """An answer of our own instead of the server's."""
+        ...
+
+
+class HttpSink:
+    """The answer to an HTTP request."""
+
+    def __init__(self, request: web.BaseRequest) -> None:
+        self._request = request
+        self.response = web.StreamResponse(headers=_OURS)
+        """For the HTTP server, when the exchange is over."""
+
+    async def begin(self, status: int, headers: list[tuple[str, str]], length: int | None) -> None:
+        """Send the head at once: a stream may stay silent for long."""
+        self.response.set_status(status)
+        for name, value in headers:
+            self.response.headers.add(name, value)
+        self.response.content_length = length
+        await self.response.prepare(self._request)
+
+    async def write(self, data: bytes) -> None:
+        """Pass `data` on; an agent that does not read for `WRITE_TIMEOUT_S` is cut off."""
+        try:
+            async with asyncio.timeout(WRITE_TIMEOUT_S):
+                await self.response.write(data)
+        except TimeoutError:
+            self.abort()
+            raise ConnectionAbortedError("the agent stopped reading") from None
+
+    async def end(self) -> None:
+        """Finish the body."""
+        await self.response.write_eof()
+
+    def abort(self) -> None:
+        """Close the connection in the middle of the body."""
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+    async def reply(self, reply: Reply) -> None:
+        """A JSON body with a status of its own."""
+        self.response = http_response(reply)
+
+
+def http_response(reply: Reply) -> web.Response:
+    """An answer of our own as HTTP."""
+    body = orjson.dumps(reply.body)
+    return web.Response(
+        status=reply.status, body=body, headers={**_OURS, **reply.headers}, content_type="application/json"
+    )

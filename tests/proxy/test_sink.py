@@ -1,0 +1,16 @@
+"""An agent's end of an exchange over HTTP. What it does with slow readers is shown in test_relay.py."""
+
+import orjson
+from aiohttp import web
+
+from gateway.proxy.reply import Reply
+from gateway.proxy.sink import http_response
+
+
+def test_an_answer_of_our_own_is_json_with_its_status_and_headers():
+    """Status, headers and body are the reply's."""
+    response = http_response(Reply(429, {"a": 1}, {"Retry-After": "3"}))
+    assert isinstance(response, web.Response)
+    assert (response.status, response.content_type, response.headers["Retry-After"]) == (429, "application/json", "3")
+    assert orjson.loads(response.body) == {"a": 1}
+    assert response.headers["Server"] == "mcp-policy-gateway"
