@@ -45,6 +45,26 @@ METHODS: Final[dict[str, Governance]] = {
     "tasks/update": Governance.TASK,
 }
 
+# Reading twice does no harm, so these may be sent again when a connection broke before any answer.
+REPEATABLE: Final = frozenset(
+    {
+        "ping",
+        "server/discover",
+        "tools/list",
+        "resources/list",
+        "resources/templates/list",
+        "resources/read",
+        "prompts/list",
+        "prompts/get",
+        "completion/complete",
+        "tasks/get",
+        "tasks/list",
+    }
+)
+
+# Answers that stay open, silent or not, for as long as the agent listens.
+ENDLESS: Final = frozenset({"subscriptions/listen"})
+
 # Notifications are always forwarded; the names are known only so that metrics can tell them apart.
 NOTIFICATIONS: Final = (
     "notifications/initialized",

@@ -12,7 +12,7 @@ from aiohttp import web
 from gateway.addresses import Addresses, ForeignAddressError
 from gateway.mcp import headers as mcp_headers
 from gateway.mcp import session
-from gateway.mcp.codes import INTERNAL_ERROR, SESSION_NOT_FOUND
+from gateway.mcp.codes import INTERNAL_ERROR
 from gateway.mcp.headers import Headers
 from gateway.mcp.message import Message, Request, Response
 from gateway.mcp.methods import METHODS, Governance
@@ -151,9 +151,10 @@ class Downstream:
         return self._outbound(
             "POST",
             message,
-            [("Content-Type", JSON), ("Accept", f"{JSON}, {EVENT_STREAM}"), *upstream_session],
+            [("Content-Type", JSON), ("Accept", f"{JSON}, {EVENT_STREAM}")],
             headers,
             grant,
+            upstream_session,
             era=era,
             filters_lists=is_list,
             settle=lambda: self._gate.settle(grant, judged),
@@ -170,9 +171,10 @@ class Downstream:
         return self._outbound(
             request.method,
             None,
-            [("Accept", EVENT_STREAM), *upstream_session],
+            [("Accept", EVENT_STREAM)],
             headers,
             grant,
+            upstream_session,
             era=Era.LEGACY,
             # An answer that was resumed arrives on a GET stream, and may be a list.
             filters_lists=request.method == "GET",
@@ -186,31 +188,34 @@ class Downstream:
         ours: list[tuple[str, str]],
         headers: Headers,
         grant: Grant,
+        session_id: str | None,
         *,
         era: Era,
         filters_lists: bool,
         settle: Callable[[], bool],
     ) -> Outbound:
         """A request to the server: our headers, then those of the agent's that travel on."""
+        session_header = [] if session_id is None else [(mcp_headers.SESSION_ID, session_id)]
         return Outbound(
             method,
             message,
-            [*ours, *mcp_headers.forwarded(headers)],
+            [*ours, *session_header, *mcp_headers.forwarded(headers)],
+            session_id is not None,
             era,
             list_filter=ListFilter(grant.engine, self._recorder.tools.learn) if filters_lists else None,
             seal=lambda id: session.seal(self._session_key, grant.server, grant.label, id),
             settle=settle,
         )
 
-    def _session(self, headers: Headers, grant: Grant) -> list[tuple[str, str]]:
-        """The server's own session header, for the agent's. Raises `Refusal` (404) for one that is not its own."""
+    def _session(self, headers: Headers, grant: Grant) -> str | None:
+        """The server's own session id, for the agent's. Raises `Refusal` (404) for one that is not its own."""
         sealed = mcp_headers.value_of(headers, mcp_headers.SESSION_ID)
         if sealed is None:
-            return []
+            return None
         upstream_id = session.unseal(self._session_key, grant.server, grant.label, sealed)
         if upstream_id is None:
-            raise Refusal(404, "session", "Session not found", code=SESSION_NOT_FOUND)
-        return [(mcp_headers.SESSION_ID, upstream_id)]
+            raise reply.session_not_found()
+        return upstream_id
 
 
 @contextlib.contextmanager

@@ -6,21 +6,25 @@ legacy one it runs on to its end, unread (design: protocol, section 4, rule 7).
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 import orjson
 
 from gateway.mcp import sse
 from gateway.mcp.message import Message, Request
+from gateway.mcp.methods import ENDLESS, REPEATABLE
 from gateway.mcp.versions import Era
 from gateway.policy.decision import Decision, Verdict
 from gateway.proxy import reply
 from gateway.proxy.listing import ListFilter
 from gateway.proxy.record import Exchange, Outcome
 from gateway.proxy.sink import Sink
-from gateway.proxy.transfer import BrokenStreamError, Transfer
+from gateway.proxy.transfer import JSON, BrokenStreamError, Transfer
 from gateway.proxy.upstream import Answer, Failure, Upstream, UpstreamError
 from gateway.tasks import Tasks
+
+SESSION_LOST: Final = "(session lost)"
 
 
 class Outbound(msgspec.Struct, frozen=True):
@@ -31,6 +35,8 @@ class Outbound(msgspec.Struct, frozen=True):
     message: Message | None
     """The judged message; None for GET and DELETE."""
     headers: list[tuple[str, str]]
+    has_session: bool
+    """Whether the agent is in a legacy session."""
     era: Era
     list_filter: ListFilter | None
     """Applied to the answer, where it may hold a list."""
@@ -74,12 +80,15 @@ class Relay:
         )
         exchange.forwarded()
         # A task of its own, so that it can outlive the agent's connection.
-        sending = self._tasks.spawn(
-            self._upstream.send(outbound.method, outbound.headers, outbound.body), "upstream request"
-        )
+        sending = self._tasks.spawn(self._send(outbound), "upstream request")
         try:
             answer = await asyncio.shield(sending)
             exchange.answered(answer.status)
+            if outbound.has_session and _says_session_lost(answer):
+                answer.close()
+                exchange.end(Outcome.FAILED, rule=SESSION_LOST)
+                await sink.reply(reply.refusal(reply.session_not_found()))
+                return
             await transfer.run(answer)
             exchange.end(Outcome.COMPLETED)
         except (asyncio.CancelledError, ConnectionError):
@@ -88,6 +97,26 @@ class Relay:
         except UpstreamError as error:
             _release(sending)
             await self._failed(exchange, sink, outbound, error)
+
+    async def _send(self, outbound: Outbound) -> Answer:
+        message = outbound.message
+        is_repeatable = isinstance(message, Request) and message.method in REPEATABLE
+        return await self._upstream.send(
+            outbound.method,
+            outbound.headers,
+            outbound.body,
+            timeout_s=self._timeout_s(outbound),
+            is_repeatable=is_repeatable,
+        )
+
+    def _timeout_s(self, outbound: Outbound) -> float | None:
+        """How long each piece of the answer may take; None for streams that are there to be silent."""
+        message, upstream = outbound.message, self._upstream
+        if outbound.method == "GET" or (isinstance(message, Request) and message.method in ENDLESS):
+            return None
+        if isinstance(message, Request) and message.method == "tools/call":
+            return upstream.tool_timeouts_s.get(message.target, upstream.timeout_s)
+        return upstream.timeout_s
 
     async def _failed(self, exchange: Exchange, sink: Sink, outbound: Outbound, error: UpstreamError) -> None:
         """Tell the agent that the server failed: in an answer of our own or, if one has begun, within it."""
@@ -115,7 +144,7 @@ class Relay:
         """Read an abandoned call's answer to its end, within the server's time-out."""
         rule, rolled_back = "", False
         try:
-            async with asyncio.timeout(self._upstream.timeout_s):
+            async with asyncio.timeout(self._timeout_s(outbound)):
                 answer = await sending
                 exchange.answered(answer.status)
                 async for chunk in answer.chunks():
@@ -135,6 +164,11 @@ def _release(sending: asyncio.Task[Answer]) -> None:
         sending.cancel()
     elif not sending.cancelled() and sending.exception() is None:
         sending.result().close()
+
+
+def _says_session_lost(answer: Answer) -> bool:
+    """Whether an answer within a session means that the server no longer knows it, whichever way it says so."""
+    return answer.status == 404 or (answer.status == 400 and answer.media_type != JSON)
 
 
 def _failure_reply(exchange: Exchange, outbound: Outbound, decision: Decision) -> reply.Reply:

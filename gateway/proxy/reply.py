@@ -10,7 +10,7 @@ from typing import Any, Final, assert_never
 import msgspec
 
 from gateway.errors import GatewayError
-from gateway.mcp.codes import INTERNAL_ERROR, METHOD_NOT_FOUND, POLICY_DENIED, POLICY_LIMITED
+from gateway.mcp.codes import INTERNAL_ERROR, METHOD_NOT_FOUND, POLICY_DENIED, POLICY_LIMITED, SESSION_NOT_FOUND
 from gateway.mcp.message import Message, MessageId, Notification, Request, Response
 from gateway.mcp.versions import Era
 from gateway.policy.decision import Decision, Verdict
@@ -37,6 +37,11 @@ class Refusal(GatewayError):
         self.code = code if code is not None else status * 100
         self.id = id
         self.headers = dict(headers or {})
+
+
+def session_not_found() -> Refusal:
+    """What an agent needs to hear to initialize again (2025-11-25 transports, "Session Management")."""
+    return Refusal(404, "session", "Session not found", code=SESSION_NOT_FOUND)
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ What matters about a failure is whether the call may have run: only one that can
 import asyncio
 import enum
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 import aiohttp
@@ -91,10 +91,14 @@ class Answer:
 class Upstream:
     """One MCP server by its URL, with the headers that are ours to send."""
 
-    def __init__(self, name: str, url: str, headers: dict[str, str], timeout_s: float) -> None:
+    def __init__(
+        self, name: str, url: str, headers: Mapping[str, str], timeout_s: float, tool_timeouts_s: Mapping[str, float]
+    ) -> None:
+        """`timeout_s` is the longest wait for a piece of an answer; `tool_timeouts_s` replaces it for some tools."""
         self.name = name
         self.url = url
         self.timeout_s = timeout_s
+        self.tool_timeouts_s = tool_timeouts_s
         self._headers = headers
         self._session: aiohttp.ClientSession | None = None
 
@@ -123,20 +127,37 @@ class Upstream:
         writer.close()
         return True
 
-    async def send(self, method: str, headers: list[tuple[str, str]], body: bytes | None) -> Answer:
+    async def send(
+        self,
+        method: str,
+        headers: list[tuple[str, str]],
+        body: bytes | None,
+        *,
+        timeout_s: float | None,
+        is_repeatable: bool = False,
+    ) -> Answer:
         """Send one request and wait for the answer's headers. Follows no redirect. Raises `UpstreamError`.
 
-        A POST waits at most the server's time-out for each piece of its answer; a GET waits for ever.
+        Waits at most `timeout_s` for each piece of the answer, None for ever. What is repeatable is sent a second
+        time when the connection breaks before any answer: servers close idle connections at any moment.
         """
+        try:
+            return await self._send(method, headers, body, timeout_s)
+        except UpstreamError as error:
+            if not is_repeatable or error.failure is not Failure.BROKEN:
+                raise
+        return await self._send(method, headers, body, timeout_s)
+
+    async def _send(
+        self, method: str, headers: list[tuple[str, str]], body: bytes | None, timeout_s: float | None
+    ) -> Answer:
         if self._session is None:
             raise RuntimeError("open() the upstream first")
         sent = CIMultiDict(headers)
         sent["Accept-Encoding"] = "identity"
         sent["User-Agent"] = f"mcp-policy-gateway/{__version__}"
         sent.update(self._headers)
-        timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=None if method == "GET" else self.timeout_s
-        )
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=timeout_s)
         try:
             return Answer(
                 await self._session.request(
@@ -147,7 +168,7 @@ class Upstream:
             message = f"The server {self.name} cannot be reached ({_reason(error)}), so the call was not run."
             raise UpstreamError(Failure.DOWN, message, may_have_run=False) from None
         except TimeoutError:
-            message = f"The server {self.name} did not answer within {self.timeout_s:g} s; the call may have run."
+            message = f"The server {self.name} did not answer within {timeout_s:g} s; the call may have run."
             raise UpstreamError(Failure.TIMEOUT, message, may_have_run=True) from None
         except (aiohttp.ClientError, OSError) as error:
             message = f"The connection to {self.name} broke ({_reason(error)}); the call may have run."

@@ -5,8 +5,10 @@ import datetime
 import json
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiohttp import web
 
 from tests.support.gateways import SEED_POLICY, RunningGateway, is_allowed, tool_call, write_config
 from tests.support.upstream import ScriptedUpstream
@@ -162,3 +164,23 @@ async def _raw(gateway: RunningGateway, head: str) -> int:
     status_line = await reader.readline()
     writer.close()
     return int(status_line.split()[1])
+
+
+@pytest.mark.parametrize(
+    ("status", "content_type", "is_lost"),
+    [(404, "application/json", True), (400, "text/plain", True), (400, "application/json", False)],
+)
+async def test_a_session_that_the_server_lost_is_a_clean_404(
+    gateway: RunningGateway, upstream: ScriptedUpstream, status: int, content_type: str, is_lost: bool
+):
+    """Servers say it with 404 or with a plain 400; agents initialize again on 404 alone. Other errors pass."""
+    async with gateway.client.post(gateway.url, json=INITIALIZE, headers=gateway.headers()) as response:
+        session_id = response.headers["Mcp-Session-Id"]
+
+    async def script(_: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
+        return web.Response(status=status, text='{"error":"theirs"}', content_type=content_type)
+
+    upstream.script = script
+    got, answer = await gateway.post(tool_call("cancel_task"), Mcp_Session_Id=session_id)
+    assert got == (404 if is_lost else 400)
+    assert answer["error"] == ({"code": -32001, "message": "Session not found"} if is_lost else "theirs")

@@ -14,7 +14,7 @@ from tests.support.upstream import Script, ScriptedUpstream, open_stream
 @pytest.fixture
 async def way(upstream: ScriptedUpstream) -> AsyncIterator[Upstream]:
     """The way to the scripted server, with a short time-out."""
-    opened = Upstream("binassist", upstream.url, {"X-Api-Key": "ours", "User-Agent": "chosen"}, 0.05)
+    opened = Upstream("binassist", upstream.url, {"X-Api-Key": "ours", "User-Agent": "chosen"}, 0.05, {})
     opened.open()
     yield opened
     await opened.close()
@@ -32,7 +32,7 @@ def answering(response: Any) -> Script:
 
 async def test_our_headers_replace_the_agents(upstream: ScriptedUpstream, way: Upstream):
     """The operator's headers win, no encoding is asked for, and nothing is added that nobody chose."""
-    await way.send("POST", [("x-api-key", "theirs"), ("Mcp-Method", "ping")], b"{}")
+    await way.send("POST", [("x-api-key", "theirs"), ("Mcp-Method", "ping")], b"{}", timeout_s=0.05)
     headers = upstream.received[0].headers
     assert headers["x-api-key"] == "ours"
     assert headers["user-agent"] == "chosen"
@@ -45,7 +45,7 @@ async def test_our_headers_replace_the_agents(upstream: ScriptedUpstream, way: U
 async def test_an_answer_streams_and_tells_its_type(upstream: ScriptedUpstream, way: Upstream):
     """Status, headers and media type are known before the body, which comes in pieces."""
     upstream.script = answering(lambda: web.Response(text="hello", content_type="text/Event-Stream"))
-    answer = await way.send("POST", [], b"{}")
+    answer = await way.send("POST", [], b"{}", timeout_s=0.05)
     assert (answer.status, answer.media_type, answer.is_encoded) == (200, "text/event-stream", False)
     assert await answer.read(5) == b"hello"
 
@@ -53,7 +53,7 @@ async def test_an_answer_streams_and_tells_its_type(upstream: ScriptedUpstream, 
 async def test_an_answer_longer_than_the_limit_is_no_answer(upstream: ScriptedUpstream, way: Upstream):
     """Reading whole is bounded."""
     upstream.script = answering(lambda: web.Response(text="hello"))
-    answer = await way.send("POST", [], b"{}")
+    answer = await way.send("POST", [], b"{}", timeout_s=0.05)
     with pytest.raises(UpstreamError, match="longer than 4 bytes") as caught:
         await answer.read(4)
     assert caught.value.may_have_run
@@ -65,7 +65,7 @@ async def test_a_refused_connection_cannot_have_run(upstream: ScriptedUpstream, 
     await upstream.stop()
     assert not await way.is_reachable()
     with pytest.raises(UpstreamError, match="cannot be reached") as caught:
-        await way.send("POST", [], b"{}")
+        await way.send("POST", [], b"{}", timeout_s=0.05)
     assert (caught.value.failure, caught.value.may_have_run) == (Failure.DOWN, False)
     assert str(upstream.port) not in str(caught.value)
 
@@ -80,7 +80,7 @@ async def test_a_connection_that_breaks_after_the_request_may_have_run(upstream:
 
     upstream.script = script
     with pytest.raises(UpstreamError) as caught:
-        await way.send("POST", [], b"{}")
+        await way.send("POST", [], b"{}", timeout_s=0.05)
     assert (caught.value.failure, caught.value.may_have_run) == (Failure.BROKEN, True)
     assert len(upstream.received) == 1
 
@@ -96,8 +96,8 @@ async def test_silence_is_a_time_out_before_and_in_the_answer(upstream: Scripted
 
     upstream.script = script
     with pytest.raises(UpstreamError) as before:
-        await way.send("POST", [], b"{}")
-    answer = await way.send("POST", [], b'{"begin":true}')
+        await way.send("POST", [], b"{}", timeout_s=0.05)
+    answer = await way.send("POST", [], b'{"begin":true}', timeout_s=0.05)
     with pytest.raises(UpstreamError) as within:
         await answer.read(100)
     answer.close()
@@ -115,7 +115,7 @@ async def test_a_listening_stream_may_be_silent_for_ever(upstream: ScriptedUpstr
         return response
 
     upstream.script = script
-    answer = await way.send("GET", [], None)
+    answer = await way.send("GET", [], None, timeout_s=None)
     asyncio.get_running_loop().call_later(0.15, upstream.released.set)
     assert await answer.read(100) == b"data: late\n\n"
     answer.close()
@@ -124,5 +124,27 @@ async def test_a_listening_stream_may_be_silent_for_ever(upstream: ScriptedUpstr
 async def test_redirects_are_not_followed(upstream: ScriptedUpstream, way: Upstream):
     """A redirect comes back as it is; no request goes where a server points."""
     upstream.script = answering(lambda: web.Response(status=307, headers={"Location": upstream.url}))
-    assert (await way.send("POST", [], b"{}")).status == 307
+    assert (await way.send("POST", [], b"{}", timeout_s=0.05)).status == 307
     assert len(upstream.received) == 1
+
+
+@pytest.mark.parametrize(("is_repeatable", "arrived"), [(True, 2), (False, 1)])
+async def test_only_what_is_repeatable_is_sent_again(
+    upstream: ScriptedUpstream, way: Upstream, is_repeatable: bool, arrived: int
+):
+    """A connection that breaks before any answer is tried once more, for reads alone."""
+
+    async def script(server: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
+        if len(server.received) == 1:
+            assert request.transport is not None
+            request.transport.abort()
+        return web.Response(text="again")
+
+    upstream.script = script
+    sending = way.send("POST", [], b"{}", timeout_s=0.05, is_repeatable=is_repeatable)
+    if is_repeatable:
+        assert await (await sending).read(10) == b"again"
+    else:
+        with pytest.raises(UpstreamError):
+            await sending
+    assert len(upstream.received) == arrived
