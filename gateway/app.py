@@ -27,6 +27,7 @@ from gateway.proxy.gate import Gate, GrantBudget
 from gateway.proxy.identity import Grant, Identity
 from gateway.proxy.record import Recorder
 from gateway.proxy.relay import Relay
+from gateway.proxy.underway import Underway
 from gateway.proxy.upstream import Upstream
 from gateway.store.counters import CounterStore, read_boot_id
 from gateway.store.keys import load_key
@@ -60,12 +61,14 @@ class Gateway:
         }
         tools = KnownNames(tool for policy in policies.values() for tool in policy.tools)
         self._endpoints = self._make_endpoints()
+        self._underway = Underway()
         self._downstream = Downstream(
             self._endpoints,
             addresses=Addresses.of(config.listen.host, config.allowed_hosts, config.allowed_origins),
             identity=Identity(self._grants(policies), clock),
             gate=Gate(clock),
             recorder=Recorder(self._journal, self._metrics, tools, clock),
+            underway=self._underway,
             session_key=load_key(config.state_dir / "session.key"),
         )
         self.runners: list[web.BaseRunner] = []
@@ -79,7 +82,10 @@ class Gateway:
         for upstream in self._upstreams.values():
             upstream.open()
         self._tasks.spawn(self._keep_touching(), "touch the counters")
-        probes = {f"server {name}": upstream.is_reachable for name, upstream in self._upstreams.items()}
+        probes: dict[str, health.Probe] = {
+            f"server {name}": upstream.is_reachable for name, upstream in self._upstreams.items()
+        }
+        probes["audit"] = self._can_record
         admin = health.make_application(
             self._metrics.registry,
             probes,
@@ -93,7 +99,7 @@ class Gateway:
         for runner in self.runners:
             for site in list(runner.sites):
                 await site.stop()
-        await self._downstream.drain(DRAIN_S)
+        await self._underway.drain(DRAIN_S)
         for runner in self.runners:
             await runner.cleanup()
         await self._tasks.close()
@@ -148,6 +154,9 @@ class Gateway:
             raise GatewayError(f"cannot listen on {address.host}:{address.port}: {reason}") from None
         host, port = runner.addresses[0][:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    async def _can_record(self) -> bool:
+        return self._journal.is_healthy
 
     async def _keep_touching(self) -> None:
         while True:

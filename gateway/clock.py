@@ -19,21 +19,26 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clocks.
 
-    Wall time is read once, when the clock is made, and then carried forward by monotonic time. A wall
-    clock that is stepped while the gateway runs therefore never opens a calendar window early, and so
-    never adds budget; the step takes effect at the next start.
+    Wall time is read once, when the clock is made, and then carried forward by the time since boot, suspension
+    included. A wall clock that is stepped while the gateway runs therefore never opens a calendar window early,
+    and so never adds budget; the step takes effect at the next start.
     """
 
     def __init__(self) -> None:
-        self._wall_offset_ns = time.time_ns() - time.monotonic_ns()
+        self._wall_offset_ns = time.time_ns() - _since_boot_ns()
 
     def monotonic_ns(self) -> int:
         """`CLOCK_MONOTONIC`, the same for every process of this boot."""
         return time.monotonic_ns()
 
     def wall_ns(self) -> int:
-        """UTC as it was at the start, plus the monotonic time since."""
-        return time.monotonic_ns() + self._wall_offset_ns
+        """UTC as it was at the start, plus the time since."""
+        return _since_boot_ns() + self._wall_offset_ns
+
+
+def _since_boot_ns() -> int:
+    """Time that goes on while the machine sleeps, where there is such a clock (Linux)."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic_ns()
 
 
 class ManualClock:

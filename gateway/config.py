@@ -1,16 +1,18 @@
 """The gateway's settings, typed. Only `app` and `cli` read them; everyone else is given plain values.
 
-A policy is carried as a document: what it means is the policy layer's to say.
+A policy is carried as the document that it was checked in; compiling it is `app`'s.
 """
 
 from pathlib import Path
 
 import msgspec
 
-from gateway.config_file import ConfigFile, GrantEntry, ServerEntry, config_faults, policy_file, timeout_s
-from gateway.documents import Document, decode, format_of, read_document
+from gateway.config_file import ConfigFile, GrantEntry, ServerEntry, config_faults, is_reference, timeout_s
+from gateway.documents import Document, format_of, read_document
 from gateway.errors import DocumentError, Problem
-from gateway.reading import scalars
+from gateway.policy.load import load_policy, policy_faults
+from gateway.reading import scalars, shapes
+from gateway.reading.outcome import Fault
 from gateway.source_files import read_source
 
 
@@ -56,6 +58,7 @@ class Config(msgspec.Struct, frozen=True):
     state_dir: Path
     servers: dict[str, Server]
     policies: dict[str, Document]
+    """Documents that `load_policy` takes."""
     grants: tuple[Grant, ...]
     allowed_hosts: tuple[str, ...]
     """Hosts accepted beyond the listener's own, as Host headers write them: small letters, no port."""
@@ -67,7 +70,7 @@ class Config(msgspec.Struct, frozen=True):
 def load_config(path: Path) -> Config:
     """Read a configuration file and the policy files it names, which are relative to it.
 
-    Raises DocumentError with every mistake in all of them. Policies are read, not compiled.
+    Raises DocumentError with every mistake in all of them, file by file in the order of the text.
     """
     source = read_source(path)
     config = build_config(read_document(source.text, str(path), format_of(path.name)), path.parent)
@@ -79,38 +82,59 @@ def load_config(path: Path) -> Config:
 
 def build_config(document: Document, folder: Path) -> Config:
     """The settings that a document holds, its relative paths taken from `folder`. Raises as `load_config`."""
-    file = decode(document, ConfigFile)
-    problems = document.problems(config_faults(file))
-    policies: dict[str, Document] = {}
-    for name, entry in file.policies.items():
-        try:
-            policies[name] = _policy(document, name, policy_file(entry), folder)
-        except DocumentError as error:
-            problems += error.problems
-    if problems:
+    policies = _Policies(document, folder)
+    faults = [*shapes.faults(document.value, ConfigFile), *config_faults(document), *policies.faults]
+    if problems := [*document.problems(faults), *policies.problems]:
         raise DocumentError(problems)
+    file = msgspec.convert(document.value, ConfigFile)
     return Config(
         listen=Address(*scalars.host_port(file.listen)),
         admin_listen=Address(*scalars.host_port(file.admin.listen)),
         state_dir=folder / file.state_dir,
         servers={name: _server(name, entry) for name, entry in file.servers.items()},
-        policies=policies,
+        policies=policies.documents,
         grants=tuple(_grant(entry) for entry in file.grants),
         allowed_hosts=tuple(map(scalars.host_name, file.allowed_hosts)),
         allowed_origins=tuple(map(scalars.origin, file.allowed_origins)),
     )
 
 
-def _policy(document: Document, name: str, file: str | None, folder: Path) -> Document:
-    if file is None:
-        return document.at("policies", name)
-    path = folder / file
-    try:
-        format, source = format_of(path.name), read_source(path)
-    except DocumentError as error:
-        place = document.place(("policies", name, "file"))
-        raise DocumentError([Problem(place, str(problem)) for problem in error.problems]) from None
-    return read_document(source.text, str(path), format)
+class _Policies:
+    """The policies of a configuration as far as they can be read, and every mistake in them."""
+
+    def __init__(self, document: Document, folder: Path) -> None:
+        self.documents: dict[str, Document] = {}
+        self.faults: list[Fault] = []
+        """Mistakes in the configuration itself."""
+        self.problems: list[Problem] = []
+        """Mistakes in the files that it names, those of one file together."""
+        for path, entry in document.parts().items():
+            match path, entry:
+                case ("policies", str(name)), {"file": str(file)} if is_reference(entry):
+                    self._read(name, folder / file)
+                case ("policies", str(name)), dict() if not is_reference(entry):
+                    self._take(name, document.at(*path))
+
+    def _take(self, name: str, document: Document) -> None:
+        """A policy that is written in the configuration."""
+        self.documents[name] = document
+        self.faults += [((*document.prefix, *path), message) for path, message in policy_faults(document)]
+
+    def _read(self, name: str, path: Path) -> None:
+        """A policy in a file of its own."""
+        try:
+            format, source = format_of(path.name), read_source(path)
+        except DocumentError as error:
+            self.faults += [(("policies", name, "file"), str(problem)) for problem in error.problems]
+            return
+        try:
+            document = read_document(source.text, str(path), format)
+            load_policy(document)
+        except DocumentError as error:
+            # Another name may stand for the same file.
+            self.problems += [problem for problem in error.problems if problem not in self.problems]
+            return
+        self.documents[name] = document
 
 
 def _server(name: str, entry: ServerEntry) -> Server:

@@ -4,14 +4,22 @@ It says what is wrong; `gateway.config`, its only caller, builds the settings fr
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, TypeVar
 
 import msgspec
 
+from gateway.documents import Document
 from gateway.reading import scalars
-from gateway.reading.outcome import Path
-from gateway.reading.shapes import Fault, nearest
+from gateway.reading.outcome import Fault, Path
+from gateway.reading.shapes import nearest
 
+_V = TypeVar("_V")
+_Parts = Mapping[Path, object]
+"""Every part of the file by its path."""
+
+_LISTEN: Final = "127.0.0.1:8080"
+_ADMIN_LISTEN: Final = "127.0.0.1:9901"
 _MAX_TIMEOUT_S = 24 * 3600
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[!-~](?:[ \t!-~]*[!-~])?")
@@ -36,7 +44,7 @@ _RESERVED_HEADERS = frozenset(
 class AdminEntry(msgspec.Struct, frozen=True):
     """`admin`: the second listener, for people and Prometheus."""
 
-    listen: str = "127.0.0.1:9901"
+    listen: str = _ADMIN_LISTEN
 
 
 class ServerEntry(msgspec.Struct, frozen=True):
@@ -61,7 +69,7 @@ class ConfigFile(msgspec.Struct, frozen=True):
     """The whole file, as written."""
 
     servers: dict[str, ServerEntry]
-    listen: str = "127.0.0.1:8080"
+    listen: str = _LISTEN
     admin: AdminEntry = AdminEntry()
     state_dir: str = "state"
     policies: dict[str, dict[str, object]] = {}
@@ -70,117 +78,146 @@ class ConfigFile(msgspec.Struct, frozen=True):
     allowed_origins: list[str] = []
 
 
-def policy_file(entry: dict[str, object]) -> str | None:
-    """The file that an entry of `policies` refers to; None for a policy written inline."""
-    name = entry.get("file")
-    return name if isinstance(name, str) and len(entry) == 1 else None
-
-
 def timeout_s(written: float | str) -> float:
     """Seconds to wait for a server, from a duration or a number of seconds; ValueError above 24 hours."""
-    seconds = scalars.duration_s(written) if isinstance(written, str) else written
+    seconds = scalars.duration_ns(written) / 1e9 if isinstance(written, str) else written
     if not 0 < seconds <= _MAX_TIMEOUT_S:
         raise ValueError("a time-out must be more than zero and at most 24h")
     return seconds
 
 
-def config_faults(file: ConfigFile) -> Iterator[Fault]:
-    """Yield every mistake that the types of the fields cannot express."""
-    yield from _listener_faults(file)
-    for name, server in file.servers.items():
-        yield from _server_faults(name, server)
-    if not file.servers:
-        yield ("servers",), "names no server; add one with its `url`"
-    for name, entry in file.policies.items():
-        yield from _fault(("policies", name), scalars.label, name)
-        if "file" in entry and len(entry) == 1 and policy_file(entry) is None:
-            yield ("policies", name, "file"), "must be the path of a policy file"
-    for index, grant in enumerate(file.grants):
-        yield from _grant_faults(("grants", index), grant, file)
-    yield from _twin_faults("label", [grant.label for grant in file.grants])
-    yield from _twin_faults("token_sha256", [grant.token_sha256.lower() for grant in file.grants])
-    for index, host in enumerate(file.allowed_hosts):
-        yield from _fault(("allowed_hosts", index), scalars.host_name, host)
-    for index, origin in enumerate(file.allowed_origins):
-        yield from _fault(("allowed_origins", index), scalars.origin, origin)
-    if not file.state_dir or "\0" in file.state_dir:
-        yield ("state_dir",), "must be the path of a directory"
+def is_reference(entry: object) -> bool:
+    """Whether an entry of `policies` says only in which `file` the policy is."""
+    return isinstance(entry, dict) and set(entry) == {"file"}
 
 
-def _fault(path: Path, read: Callable[[str], object], text: str) -> Iterator[Fault]:
+def config_faults(document: Document) -> Iterator[Fault]:
+    """Yield every mistake that the types of the fields cannot express.
+
+    Works on each value by itself, and passes over one of a wrong type, so that no mistake hides another.
+    """
+    parts = document.parts()
+    for path, value in parts.items():
+        reader = _reader(path)
+        if reader is not None and isinstance(value, str):
+            yield from _fault(path, reader, value)
+    yield from _listener_faults(parts)
+    yield from _server_faults(parts)
+    yield from _policy_faults(parts)
+    yield from _undefined_names(parts)
+    yield from _twin_faults(parts, "label", str)
+    yield from _twin_faults(parts, "token_sha256", str.lower)
+
+
+def _reader(path: Path) -> Callable[[str], object] | None:
+    """What reads the text that stands at a path; None where any text will do."""
+    match path:
+        case ("listen",) | ("admin", "listen"):
+            return scalars.host_port
+        case ("state_dir",):
+            return _directory
+        case ("servers", str(), "url"):
+            return scalars.server_url
+        case ("grants", int(), "label"):
+            return scalars.label
+        case ("grants", int(), "token_sha256"):
+            return scalars.sha256_digest
+        case ("grants", int(), "expires"):
+            return scalars.instant_ns
+        case ("allowed_hosts", int()):
+            return scalars.host_name
+        case ("allowed_origins", int()):
+            return scalars.origin
+        case _:
+            return None
+
+
+def _fault(path: Path, read: Callable[[_V], object], value: _V) -> Iterator[Fault]:
     try:
-        read(text)
+        read(value)
     except ValueError as error:
         yield path, str(error)
 
 
-def _listener_faults(file: ConfigFile) -> Iterator[Fault]:
-    malformed = [
-        *_fault(("listen",), scalars.host_port, file.listen),
-        *_fault(("admin", "listen"), scalars.host_port, file.admin.listen),
-    ]
-    if malformed:
-        yield from malformed
-        return
-    listen, admin = scalars.host_port(file.listen), scalars.host_port(file.admin.listen)
-    if not scalars.is_loopback(listen[0]) and not file.grants:
-        yield (
-            ("listen",),
-            "is open to other machines while there is no grant; add one, or listen on 127.0.0.1",
-        )
-    if not scalars.is_loopback(admin[0]):
-        yield (
-            ("admin", "listen"),
-            "has no sign-in in this version, so it must be loopback; write 127.0.0.1 or [::1]",
-        )
-    if listen == admin and listen[1] != 0:
+def _directory(text: str) -> str:
+    if not text or "\0" in text:
+        raise ValueError("must be the path of a directory")
+    return text
+
+
+def _listener_faults(parts: _Parts) -> Iterator[Fault]:
+    listen = _address(parts.get(("listen",), _LISTEN))
+    admin = _address(parts.get(("admin", "listen"), _ADMIN_LISTEN))
+    if listen and not scalars.is_loopback(listen[0]) and parts.get(("grants",), []) == []:
+        yield ("listen",), "is open to other machines while there is no grant; add one, or listen on 127.0.0.1"
+    if admin and not scalars.is_loopback(admin[0]):
+        message = "has no sign-in in this version, so it must be loopback; write 127.0.0.1 or [::1]"
+        yield ("admin", "listen"), message
+    if listen and listen == admin and listen[1] != 0:
         yield ("admin", "listen"), "is the address that agents connect to (`listen`); use another port"
 
 
-def _server_faults(name: str, server: ServerEntry) -> Iterator[Fault]:
-    path: Path = ("servers", name)
-    yield from _fault(path, scalars.name, name)
-    yield from _fault((*path, "url"), scalars.server_url, server.url)
+def _address(written: object) -> tuple[str, int] | None:
     try:
-        timeout_s(server.timeout)
-    except ValueError as error:
-        yield (*path, "timeout"), str(error)
-    seen: set[str] = set()
-    for header, value in server.headers.items():
-        here = (*path, "headers", header)
-        if message := _header_complaint(header.lower(), value):
-            yield here, message
-        if header.lower() in seen:
-            yield here, "this header is written twice, its name differing only in case; keep one of them"
-        seen.add(header.lower())
+        return scalars.host_port(written) if isinstance(written, str) else None
+    except ValueError:
+        return None
 
 
-def _header_complaint(name: str, value: str) -> str | None:
+def _server_faults(parts: _Parts) -> Iterator[Fault]:
+    headers: set[tuple[str, str]] = set()
+    for path, value in parts.items():
+        match path:
+            case ("servers",) if value == {}:
+                yield path, "names no server; add one with its `url`"
+            case ("servers", str(name)):
+                yield from _fault(path, scalars.name, name)
+            case ("servers", str(), "timeout") if isinstance(value, str | int | float):
+                yield from _fault(path, timeout_s, value)
+            case ("servers", str(server), "headers", str(header)):
+                if message := _header_complaint(header.lower(), value):
+                    yield path, message
+                if (server, header.lower()) in headers:
+                    yield path, "this header is written twice, its name differing only in case; keep one of them"
+                headers.add((server, header.lower()))
+
+
+def _header_complaint(name: str, value: object) -> str | None:
     if not _HEADER_NAME.fullmatch(name):
         return "not the name of a header: letters, digits and `-`"
     if name in _RESERVED_HEADERS or name.startswith("mcp-"):
         return "the gateway sets this header itself; remove it"
-    if not _HEADER_VALUE.fullmatch(value):
+    if isinstance(value, str) and not _HEADER_VALUE.fullmatch(value):
         return "the value must be visible ASCII characters, with spaces only between them"
     return None
 
 
-def _grant_faults(path: Path, grant: GrantEntry, file: ConfigFile) -> Iterator[Fault]:
-    yield from _fault((*path, "label"), scalars.label, grant.label)
-    yield from _fault((*path, "token_sha256"), scalars.sha256_digest, grant.token_sha256)
-    if grant.server not in file.servers:
-        yield (*path, "server"), f"no server has this name{nearest(grant.server, file.servers)}"
-    if grant.policy is not None and grant.policy not in file.policies:
-        yield (*path, "policy"), f"no policy has this name{nearest(grant.policy, file.policies)}"
-    if grant.expires is not None:
-        yield from _fault((*path, "expires"), scalars.instant_ns, grant.expires)
+def _policy_faults(parts: _Parts) -> Iterator[Fault]:
+    for path, value in parts.items():
+        match path:
+            case ("policies", str(name)):
+                yield from _fault(path, scalars.label, name)
+            case ("policies", str(), "file") if is_reference(parts[path[:2]]) and not isinstance(value, str):
+                yield path, "must be the path of a policy file"
 
 
-def _twin_faults(field: str, values: Iterable[str]) -> Iterator[Fault]:
-    owners: dict[str, list[int]] = {}
-    for index, value in enumerate(values):
-        owners.setdefault(value, []).append(index)
-    for indexes in owners.values():
-        for index in indexes if len(indexes) > 1 else ():
-            others = ", ".join(f"/grants/{other}/{field}" for other in indexes if other != index)
-            yield ("grants", index, field), f"also written at {others}; each grant needs its own"
+def _undefined_names(parts: _Parts) -> Iterator[Fault]:
+    for path, value in parts.items():
+        match path:
+            case ("grants", int(), "server" | "policy" as kind) if isinstance(value, str):
+                known = parts.get(("servers" if kind == "server" else "policies",), {})
+                if isinstance(known, dict) and value not in known:
+                    yield path, f"no {kind} has this name{nearest(value, known)}"
+
+
+def _twin_faults(parts: _Parts, field: str, form: Callable[[str], str]) -> Iterator[Fault]:
+    """Grants of which this field has the same form."""
+    owners: dict[str, list[Path]] = {}
+    for path, value in parts.items():
+        match path:
+            case ("grants", int(), name) if name == field and isinstance(value, str):
+                owners.setdefault(form(value), []).append(path)
+    for paths in owners.values():
+        for path in paths if len(paths) > 1 else ():
+            others = ", ".join(f"/grants/{other[1]}/{field}" for other in paths if other != path)
+            yield path, f"also written at {others}; each grant needs its own"

@@ -1,23 +1,21 @@
-"""Documents: text read strictly into plain data that remembers its places, and decoded into types.
+"""Documents: text read strictly into plain data that remembers its places.
 
 Pure: reading files is the caller's. Used by `config`, `policy` and `cli`; message bodies never come here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import PurePath
-from typing import Literal, TypeVar, assert_never
+from typing import Literal, assert_never
 
 import msgspec
 
 from gateway.errors import DocumentError, Problem
 from gateway.reading.json_text import read_json
-from gateway.reading.outcome import Path, Reading, UnreadableError
-from gateway.reading.shapes import faults
+from gateway.reading.outcome import Fault, Path, Reading, UnreadableError
 from gateway.reading.toml_text import read_toml
 from gateway.reading.yaml_text import read_yaml
 
 Format = Literal["json", "yaml", "toml"]
-T = TypeVar("T")
 
 MAX_CHARACTERS = 4 * 1024 * 1024
 _SUFFIXES: dict[str, Format] = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml"}
@@ -45,6 +43,10 @@ class Document(msgspec.Struct, frozen=True):
             value = value[step]  # type: ignore[index]
         return msgspec.structs.replace(self, value=value, prefix=(*self.prefix, *path))
 
+    def parts(self) -> dict[Path, object]:
+        """Every part by its path from here, the whole first, in the order of the text."""
+        return dict(_parts((), self.value))
+
     def place(self, path: Path = ()) -> str:
         """`FILE:LINE:COLUMN: /json/pointer` of the part at `path`, counted from 1; for the root no pointer.
 
@@ -56,8 +58,8 @@ class Document(msgspec.Struct, frozen=True):
         """A mistake in the part at `path`."""
         return Problem(place=self.place(path), message=message)
 
-    def problems(self, faults: Iterable[tuple[Path, str]]) -> list[Problem]:
-        """Mistakes in several parts, in the order of the text."""
+    def problems(self, faults: Iterable[Fault]) -> list[Problem]:
+        """Mistakes in several parts, in the order of the text; in the order given where that is not known."""
         ordered = sorted(faults, key=lambda fault: self._offset(fault[0]) or 0)
         return [self.problem(path, message) for path, message in ordered]
 
@@ -90,17 +92,6 @@ def read_document(text: str, source: str, format: Format) -> Document:
     return Document(value=reading.value, source=source, text=text, offsets=reading.offsets)
 
 
-def decode(document: Document, type: type[T]) -> T:
-    """Convert a document to `type`, usually a msgspec struct, strictly: no text becomes a number.
-
-    Raises DocumentError with every mistake in the order of the text: unknown fields with the nearest
-    known name, missing fields, wrong types, values out of bounds.
-    """
-    if problems := document.problems(faults(document.value, type)):
-        raise DocumentError(problems)
-    return msgspec.convert(document.value, type)
-
-
 def _read(text: str, format: Format) -> Reading:
     if len(text) > MAX_CHARACTERS:
         raise UnreadableError(f"larger than {MAX_CHARACTERS} characters; split the document")
@@ -124,6 +115,17 @@ def _not_empty(reading: Reading) -> Reading:
     if reading.value is None or reading.value == {}:
         raise UnreadableError("the document is empty")
     return reading
+
+
+def _parts(path: Path, value: object) -> Iterator[tuple[Path, object]]:
+    yield path, value
+    match value:
+        case dict():
+            for name, member in value.items():
+                yield from _parts((*path, name), member)
+        case list():
+            for index, element in enumerate(value):
+                yield from _parts((*path, index), element)
 
 
 def _place(source: str, text: str, offset: int | None, path: Path) -> str:

@@ -6,6 +6,8 @@ It only chooses. A missing extension stops the start, because running slowly by 
 import os
 from typing import TYPE_CHECKING, Protocol
 
+from gateway.errors import GatewayError
+
 if TYPE_CHECKING:
     from gateway import _fastpath as core
     from gateway import _scan as scanner
@@ -17,7 +19,7 @@ else:
         from gateway import _fastpath as core
         from gateway import _scan as scanner
     except ImportError as error:
-        raise ImportError(
+        raise GatewayError(
             "The compiled core, gateway._fastpath and gateway._scan, is missing or was built for another "
             "Python. Build it with `make build`, install the package where there is a C compiler, or set "
             "GATEWAY_NO_EXTENSIONS=1 to run the slower one in plain Python."

@@ -34,6 +34,10 @@ def read_source(path: Path) -> SourceFile:
             if objection := _objection(path, status):
                 raise _refused(path, objection)
             content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise _refused(path, "does not exist; correct the name, or put the file there") from None
+    except PermissionError:
+        raise _refused(path, "cannot be read by the user that runs the gateway; let it read the file") from None
     except OSError as error:
         raise _refused(path, f"cannot be read: {error.strerror}") from None
     except ValueError:

@@ -123,16 +123,33 @@ expires = 2027-06-30T00:00:00Z
     assert load_config(toml) == load_config(json)
 
 
-def test_every_mistake_is_told_at_once(file):
-    """Mistakes in several places, and in policy files, come together, each with its own place."""
+def test_every_mistake_is_told_at_once(file, tmp_path):
+    """Mistakes of type and of meaning, in the file, its policies and theirs, come file by file from top to bottom."""
     spoiled = CONFIG.replace("policy: from-file", "policy: from-fil").replace("label: bob", "label: alice-laptop")
-    write(file, spoiled.replace("one.json", "none.json"))
+    spoiled = spoiled.replace("default: deny", "default: no").replace("timeout: 2m", "timeout: [2m]")
+    spoiled = spoiled.replace(
+        "grants:", "  absent: {file: policies/none.json}\n  twin: {file: policies/one.json}\ngrants:"
+    )
+    write(file, spoiled)
+    write(tmp_path / "policies/one.json", '{"version": "1", "tools": {"t": {"limits": {}}}, "hide": [""]}')
+    absent = "policies/none.json: does not exist; correct the name, or put the file there"
     assert problems(file) == [
-        "gateway.yaml:14:5: /grants/0/label: also written at /grants/1/label; each grant needs its own",
-        "gateway.yaml:16:5: /grants/0/policy: no policy has this name; did you mean `from-file`?",
-        "gateway.yaml:19:6: /grants/1/label: also written at /grants/0/label; each grant needs its own",
-        ("gateway.yaml:11:15: /policies/from-file/file: policies/none.json: cannot be read: No such file or directory"),
+        "gateway.yaml:9:5: /servers/binassist/timeout: expected a number or text, got a list",
+        "gateway.yaml:12:26: /policies/inline/default: unknown value; known here: allow, deny",
+        f"gateway.yaml:13:12: /policies/absent/file: {absent}",
+        "gateway.yaml:16:5: /grants/0/label: also written at /grants/1/label; each grant needs its own",
+        "gateway.yaml:18:5: /grants/0/policy: no policy has this name; did you mean `from-file`?",
+        "gateway.yaml:21:6: /grants/1/label: also written at /grants/0/label; each grant needs its own",
+        "policies/one.json:1:1: the field `default` is missing",
+        "policies/one.json:1:34: /tools/t/limits: expected a list, got a mapping",
+        "policies/one.json:1:59: /hide/0: an empty name hides nothing; write a tool's name, or `*` for all",
     ]
+
+
+def test_a_file_for_a_policy_is_named_by_text(file):
+    """`file` with another value is one mistake, not a policy with many."""
+    write(file, CONFIG.replace("policies/one.json", "1"))
+    assert problems(file) == ["gateway.yaml:11:15: /policies/from-file/file: must be the path of a policy file"]
 
 
 def test_unknown_fields_are_told_with_the_nearest_known_one(file):

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from gateway.config_file import ConfigFile, config_faults, policy_file, timeout_s
+from gateway.config_file import config_faults, is_reference, timeout_s
+from gateway.documents import Document
 
 DIGEST = "ab" * 32
 RIGHT = {
@@ -28,7 +29,7 @@ def faults(changes):
         for step in parents:
             part = part.setdefault(step, {}) if isinstance(part, dict) else part[step]
         part[last] = new
-    return list(config_faults(msgspec.convert(value, ConfigFile)))
+    return list(config_faults(Document(value, "gateway.yaml")))
 
 
 def test_a_right_file_has_no_faults():
@@ -110,6 +111,58 @@ def test_the_two_listeners_are_apart():
     assert faults({("listen",): "127.0.0.1:0", ("admin", "listen"): "127.0.0.1:0"}) == []
 
 
+def test_a_wrong_type_hides_nothing():
+    """Every value is checked on its own: what has not even its type is passed over, and nothing beside it."""
+    found = faults(
+        {
+            ("listen",): 8080,
+            ("admin", "listen"): "0.0.0.0:9901",
+            (*SERVER, "url"): None,
+            (*SERVER, "timeout"): "25h",
+            (*HEADERS, "X-B"): " a",
+            (*HEADERS, "X-Number"): 1,
+            ("policies", "cancel-task"): "p.json",
+            (*GRANT, "label"): 7,
+            (*GRANT, "token_sha256"): "ab",
+            (*GRANT, "server"): "binasist",
+            (*GRANT, "policy"): "cancel-tusk",
+            ("allowed_hosts",): [1, "h:80"],
+        }
+    )
+    assert {path for path, _ in found} == {
+        ("admin", "listen"),
+        (*SERVER, "timeout"),
+        (*HEADERS, "X-B"),
+        (*GRANT, "token_sha256"),
+        (*GRANT, "server"),
+        (*GRANT, "policy"),
+        ("allowed_hosts", 1),
+    }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {("servers",): []},
+        {("policies",): 1},
+        {("grants",): {"alice": {}}},
+        {("grants", 0): "alice"},
+        {("admin",): "127.0.0.1:9901"},
+        {("servers", "binassist"): "http://h"},
+        {("servers", "binassist", "timeout"): None},
+        {("allowed_origins",): "https://h/"},
+    ],
+)
+def test_no_guess_is_made_from_a_wrong_type(changes):
+    """Whether a name is defined, say, is not judged where the definitions cannot be read."""
+    assert faults(changes) == []
+
+
+def test_any_document_can_be_checked():
+    """What is not even a configuration raises nothing."""
+    assert list(config_faults(Document([1], "gateway.yaml"))) == []
+
+
 def test_twins_name_each_other():
     """A label or a token that two grants share is told at both."""
     assert faults({(*GRANT, "label"): "alice", (*GRANT, "token_sha256"): DIGEST.upper()}) == [
@@ -122,9 +175,8 @@ def test_twins_name_each_other():
 
 def test_a_policy_is_a_reference_only_if_it_says_nothing_else():
     """`file` alone refers to a file; with other fields, or without it, the entry is the policy itself."""
-    assert policy_file({"file": "p.json"}) == "p.json"
-    assert policy_file({"file": "p.json", "version": "1"}) is None
-    assert policy_file({"version": "1"}) is None
+    assert is_reference({"file": "p.json"})
+    assert not any(map(is_reference, [{"file": "p.json", "version": "1"}, {"version": "1"}, {}, "file"]))
 
 
 def test_time_outs():

@@ -1,6 +1,8 @@
 """What the documents show works as shown: policies, configurations, commands, links, names of metrics and rules."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from gateway.audit import event
-from gateway.config import build_config
 from gateway.documents import read_document
 from gateway.metrics import Metrics
 from gateway.policy.load import load_policy
 from gateway.policy.tables import compile_policy
+from tests.support.processes import GatewayProcess
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -30,14 +32,51 @@ def test_the_policy_in_the_readme_compiles():
     assert set(policy.tools) == {"get_code", "comments"}
 
 
-def test_the_configuration_in_the_readme_is_one(tmp_path: Path):
-    """The configuration shown there loads, next to the policy that it names."""
-    (text,) = blocks(ROOT / "README.md", "yaml")
-    (tmp_path / "policies").mkdir()
-    policy = (ROOT / "gateway" / "catalog" / "policies" / "cancel_task.json").read_text()
-    (tmp_path / "policies" / "cancel_task.json").write_text(policy)
-    config = build_config(read_document(text, "README.md", "yaml"), tmp_path)
-    assert config.grants[0].label == "alice-laptop"
+async def test_the_steps_of_the_readme_lead_to_a_gateway(tmp_path: Path):
+    """"Put it before your own BinAssistMCP" works to the letter, but for installing, which a test can't, and ports."""
+    checkout, home = tmp_path / "checkout", tmp_path / "home"
+    shutil.copytree(ROOT / "gateway" / "catalog", checkout / "gateway" / "catalog")
+    install_command(home / "mcp-gateway" / "venv" / "bin" / "gateway")
+    prepare, check = (steps(block) for block in blocks(ROOT / "README.md", "sh")[1:3])
+    (shown,) = blocks(ROOT / "README.md", "yaml")
+
+    # Group-writable files, as many systems make them, must not get in the way.
+    printed = shell(["umask 002", *prepare, "pwd"], checkout, home)
+    config = Path(printed.splitlines()[-1]) / "gateway.yaml"
+    granted = re.findall(r"^  (?:- |  )\S.*\n", printed, re.MULTILINE)
+    pasted = shown.partition("grants:\n")[0] + "grants:\n" + "".join(granted)
+    for text in (shown, pasted):
+        config.write_text(text)
+        config.chmod(0o644)
+        assert shell(check, config.parent, home) == "ok: gateway.yaml: 1 server, 1 policy, 1 grant\n"
+    config.write_text(re.sub(r"(listen: 127\.0\.0\.1):\d+", r"\1:0", pasted))
+    async with GatewayProcess(config) as process:
+        assert await process.stop() == 0
+
+
+def install_command(path: Path) -> None:
+    """Put the `gateway` under test where the README installs it."""
+    path.parent.mkdir(parents=True)
+    path.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m gateway "$@"\n')
+    path.chmod(0o700)
+
+
+def steps(block: str) -> list[str]:
+    """The lines of a shell block, but for installing and for what does not end."""
+    return [line for line in block.splitlines() if "pip install" not in line and "gateway serve" not in line]
+
+
+def shell(lines: list[str], folder: Path, home: Path) -> str:
+    """What the lines print, run one after the other until one fails."""
+    return subprocess.run(
+        ["sh", "-e"],
+        input="\n".join(lines),
+        cwd=folder,
+        env=os.environ | {"HOME": str(home), "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

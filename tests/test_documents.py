@@ -1,25 +1,9 @@
-"""Documents: formats, places, and decoding that reports everything."""
+"""Documents: formats, places, and mistakes in the order of the text."""
 
-import msgspec
 import pytest
 
-from gateway.documents import MAX_CHARACTERS, decode, format_of, read_document
+from gateway.documents import MAX_CHARACTERS, format_of, read_document
 from gateway.errors import DocumentError
-
-
-class Server(msgspec.Struct, frozen=True):
-    """One entry of the documents below."""
-
-    url: str
-    port: int = 1
-
-
-class File(msgspec.Struct, frozen=True):
-    """The documents below."""
-
-    servers: dict[str, Server]
-    names: list[str] = []
-
 
 YAML = """\
 names: [a, 2]
@@ -109,25 +93,33 @@ def test_toml_has_pointers_only():
     assert (document.place(), document.place(("a", "b"))) == ("f.toml", "f.toml: /a/b")
 
 
-def test_a_right_document_is_decoded():
-    """What fits the type becomes a value of it."""
-    document = read_document('{"servers": {"a": {"url": "u", "port": 2}}}', "f", "json")
-    assert decode(document, File) == File(servers={"a": Server(url="u", port=2)})
-
-
-def test_decoding_reports_every_problem_in_the_order_of_the_text():
-    """All mistakes come at once, from top to bottom."""
-    assert problems(decode, read_document(YAML, "f.yaml", "yaml"), File) == [
-        "f.yaml:1:12: /names/1: expected text, got a whole number; put it in quotes",
-        "f.yaml:3:3: /servers/one~11: the field `url` is missing",
-        "f.yaml:4:5: /servers/one~11/urll: unknown field; did you mean `url`?",
-        "f.yaml:5:26: /servers/two~02/port: expected a whole number, got text; write it without quotes",
+def test_parts_come_in_the_order_of_the_text():
+    """Every part is there with its path, the whole before what it holds."""
+    parts = read_document('{"b": [1, {"c": null}], "a": {}}', "f", "json").parts()
+    assert list(parts.items()) == [
+        ((), {"b": [1, {"c": None}], "a": {}}),
+        (("b",), [1, {"c": None}]),
+        (("b", 0), 1),
+        (("b", 1), {"c": None}),
+        (("b", 1, "c"), None),
+        (("a",), {}),
     ]
 
 
-def test_a_part_is_decoded_with_its_own_places():
-    """Problems in a part of a document are placed in the whole text."""
+FAULTS = [(("servers", "two~2", "port"), "too high"), (("servers", "one/1"), "no"), ((), "old"), (("names", 1), "2")]
+
+
+def test_problems_come_in_the_order_of_the_text():
+    """Whatever found them in whatever order, mistakes are told from top to bottom."""
+    assert list(map(str, read_document(YAML, "f.yaml", "yaml").problems(FAULTS))) == [
+        "f.yaml:1:1: old",
+        "f.yaml:1:12: /names/1: 2",
+        "f.yaml:3:3: /servers/one~11: no",
+        "f.yaml:5:26: /servers/two~02/port: too high",
+    ]
+
+
+def test_a_part_has_problems_with_places_of_the_whole():
+    """Mistakes in a part of a document are placed in the whole text."""
     part = read_document(YAML, "f.yaml", "yaml").at("servers", "two~2")
-    assert problems(decode, part, Server) == [
-        "f.yaml:5:26: /servers/two~02/port: expected a whole number, got text; write it without quotes"
-    ]
+    assert list(map(str, part.problems([(("port",), "no")]))) == ["f.yaml:5:26: /servers/two~02/port: no"]

@@ -8,6 +8,7 @@ import pytest
 
 import gateway
 from gateway import fastpath
+from gateway.errors import GatewayError
 from tests.support.contracts import declared
 
 MODULES = ["_fastpath", "_scan"]
@@ -47,7 +48,7 @@ def test_the_plain_core_needs_no_extension(monkeypatch, no_extension):
 def test_a_missing_extension_stops_the_start(monkeypatch, no_extension, setting):
     """Only the setting 1 allows to go on without; the message says what can be done."""
     monkeypatch.setenv("GATEWAY_NO_EXTENSIONS", setting)
-    with pytest.raises(ImportError, match=r"make build.*C compiler.*GATEWAY_NO_EXTENSIONS=1"):
+    with pytest.raises(GatewayError, match=r"make build.*C compiler.*GATEWAY_NO_EXTENSIONS=1"):
         chosen_now()
 
 

@@ -62,8 +62,18 @@ def test_what_is_not_a_file_is_refused_at_once(tmp_path):
     os.mkfifo(pipe, 0o600)
     assert problem(pipe).endswith("is not a regular file")
     assert problem(tmp_path).endswith("cannot be read: Is a directory")
-    assert problem(tmp_path / "none.json").endswith("cannot be read: No such file or directory")
+    assert problem(tmp_path / "none.json").endswith("does not exist; correct the name, or put the file there")
     assert problem(tmp_path / "a\0b").endswith("is not the name of a file")
+
+
+def test_a_file_that_we_may_not_read_is_refused(file, monkeypatch):
+    """The one who may not read it is named."""
+
+    def refuse(*_args, **_options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    assert problem(file) == f"{file}: cannot be read by the user that runs the gateway; let it read the file"
 
 
 def test_other_encodings_and_huge_files_are_refused(file):

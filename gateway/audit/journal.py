@@ -26,6 +26,8 @@ class Journal:
     def __init__(self, directory: Path) -> None:
         """Open or begin the journal. Raises `StateError` when it cannot be had or is in use."""
         self.path = directory / FILE_NAME
+        self.is_healthy = True
+        """Whether the last record could be written."""
         self._encode = msgspec.json.Encoder().encode
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -46,6 +48,7 @@ class Journal:
 
     def append(self, record: AuditRecord) -> None:
         """Write one record. Raises `JournalError`, leaving no part of the line, when it cannot be written whole."""
+        self.is_healthy = False
         line = self._encode(record) + b"\n"
         try:
             written = os.write(self._file, line)
@@ -56,6 +59,7 @@ class Journal:
         if written != len(line):
             raise JournalError("the audit journal cannot be written: no room for a whole line")
         self._size += written
+        self.is_healthy = True
 
     def close(self) -> None:
         """Put everything on the disk and let go of the file."""

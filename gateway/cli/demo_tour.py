@@ -2,48 +2,54 @@
 
 import argparse
 import asyncio
-import contextlib
 import json
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any
 
-from gateway.cli import extra
-from gateway.cli.demo_up import client_config_path, config_path, wait_until
+from gateway.cli import background, demo_up, extra
 
-_AUDIT_LINES: Final = 4
+
+def add_parser(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `tour` to the actions of `demo`."""
+    actions.add_parser(
+        "tour",
+        help="show the official client at a gateway of its own, in a table",
+        description="Start a stand-in and a gateway on free ports, and show in a table what the official client sees. "
+        "The exit code is 0 if all of it is as promised.",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Show the tour; 1 when something was not as promised. Raises `GatewayError` when nothing can be started."""
     tour = extra.load("gateway.demo.tour", "demo")
-    with tempfile.TemporaryDirectory(prefix="gateway-tour-") as folder, _pair(Path(folder)):
-        servers = json.loads(client_config_path(Path(folder)).read_text())["mcpServers"]
-        upstream = json.loads(config_path(Path(folder)).read_text())["servers"]["binassist"]["url"]
-        is_as_promised = asyncio.run(
-            tour.show(upstream, servers["binassist-cancel-only"], servers["binassist-analyst"])
-        )
-        _show_audit(Path(folder) / "state" / "audit" / "journal.jsonl")
+    with tempfile.TemporaryDirectory(prefix="gateway-tour-") as name:
+        folder = Path(name)
+        client_config = demo_up.client_config_path(folder)
+        up = ["demo", "up", "--free-ports", "--directory", name]
+        with background.running("the gateway", up, client_config.exists):
+            agents = json.loads(client_config.read_text())["mcpServers"]
+            upstream = json.loads(demo_up.config_path(folder).read_text())["servers"]["binassist"]["url"]
+            is_as_promised = asyncio.run(
+                tour.show(upstream, agents["binassist-cancel-only"], agents["binassist-analyst"])
+            )
+            _show_audit(demo_up.journal_path(folder))
     return 0 if is_as_promised else 1
 
 
-@contextlib.contextmanager
-def _pair(folder: Path) -> Iterator[None]:
-    """A demo server and a gateway on free ports, with their files in `folder`."""
-    command = [sys.executable, "-m", "gateway", "demo", "up", "--free-ports", "--directory", str(folder)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        wait_until(client_config_path(folder).exists, process, "the gateway")
-        yield
-    finally:
-        process.terminate()
-        process.wait()
-
-
 def _show_audit(journal: Path) -> None:
-    print(f"\nthe last {_AUDIT_LINES} lines of the audit journal:")
-    for line in journal.read_text().splitlines()[-_AUDIT_LINES:]:
-        print(" ", line)
+    """The decisions on the limited grant's calls, from the tenth `cancel_task` on."""
+    records = [json.loads(line) for line in journal.read_text().splitlines()]
+    calls = [
+        record
+        for record in records
+        if record["type"] == "decision" and record["grant"] == "cancel-only" and record["method"] == "tools/call"
+    ]
+    print("\nwhat the audit journal says of cancel-only's calls, from the tenth on:")
+    for record in calls[9:]:
+        print(" ", _audit_line(record))
+
+
+def _audit_line(record: dict[str, Any]) -> str:
+    wait = f"  retry_after_ms={record['retry_after_ms']}" if "retry_after_ms" in record else ""
+    return f"{record['time']}  {record['target']:<13}  {record['verdict']:<8}  {record['rule']}{wait}"

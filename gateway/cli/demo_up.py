@@ -7,24 +7,26 @@ import json
 import logging
 import os
 import socket
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from time import sleep
 from typing import Any, Final
 
 from gateway.app import Gateway
+from gateway.cli import background
 from gateway.cli.serve import serve
 from gateway.config import load_config
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, StateError
+from gateway.store.lock import Lock
 from gateway.tokens import new_token, token_digest
 
-# How often, and how many times, to look whether a process that was started is ready: 20 s in all.
-POLL_S: Final = 0.05
-START_POLLS: Final = 400
-# What to listen on where it is free: the demo server, agents, people.
+# What to listen on where it is free.
 PORTS: Final = {"server": 9090, "agents": 8080, "admin": 9901}
+_USES: Final = {
+    "server": "the stand-in for BinAssistMCP listens on",
+    "agents": "agents connect to",
+    "admin": "metrics and health are on",
+}
 
 GRANTS: Final = {
     "cancel-only": ("cancel_task.json", "cancel_task ten times a minute, and nothing else"),
@@ -32,17 +34,49 @@ GRANTS: Final = {
 }
 
 
+def add_parser(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `up` to the actions of `demo`."""
+    parser = actions.add_parser(
+        "up",
+        help="run it with a gateway before it, and print what to connect to",
+        description="Run a stand-in and a gateway before it on loopback, and print what to connect to.",
+    )
+    parser.add_argument(
+        "--directory",
+        type=Path,
+        default=Path("gateway-demo"),
+        help="where configuration, tokens and state are kept (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--free-ports",
+        action="store_true",
+        help=f"take any free ports instead of {', '.join(map(str, PORTS.values()))}",
+    )
+    parser.add_argument("--slow", action="store_true", help="let analysis block the stand-in, as the real server")
+
+
 def run(args: argparse.Namespace) -> int:
-    """Run both until interrupted. Raises `GatewayError` when the server does not start."""
+    """Run both until interrupted. Raises `GatewayError` when one can't start, or both run already."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     directory: Path = args.directory
-    directory.mkdir(parents=True, exist_ok=True)
-    ports = {name: _port(0 if args.free_ports else port) for name, port in PORTS.items()}
-    tokens = _tokens(directory)
-    config = load_config(_write_config(directory, ports, tokens))
-    with _demo_server(ports["server"], is_slow=args.slow):
-        serve(config, lambda gateway: _announce(gateway, directory, ports, tokens))
+    with _owned(directory):
+        ports = choose_ports(dict.fromkeys(PORTS, 0) if args.free_ports else PORTS)
+        tokens = _tokens(directory)
+        config = load_config(_write_config(directory, ports, tokens))
+        # A process of its own, so that its blocking calls block nobody else.
+        stand_in = ["demo", "serve", "--port", str(ports["server"]), *(["--slow"] if args.slow else [])]
+        with background.running("the demo server", stand_in, lambda: _accepts_connections(ports["server"])):
+            serve(config, lambda gateway: _announce(gateway, directory, ports, tokens))
     return 0
+
+
+def choose_ports(wanted: Mapping[str, int]) -> dict[str, int]:
+    """A free port on loopback for each use: the one that is wanted, or any, and then says so. 0 wants any."""
+    ports = {use: _free_port(port) for use, port in wanted.items()}
+    for use, port in wanted.items():
+        if port not in (0, ports[use]):
+            print(f"Port {port} is taken: {_USES[use]} {ports[use]} instead.")
+    return ports
 
 
 def client_config_path(directory: Path) -> Path:
@@ -53,6 +87,33 @@ def client_config_path(directory: Path) -> Path:
 def config_path(directory: Path) -> Path:
     """The configuration of the gateway that `run` starts."""
     return directory / "gateway.json"
+
+
+def journal_path(directory: Path) -> Path:
+    """The audit journal of that gateway."""
+    return directory / "state" / "audit" / "journal.jsonl"
+
+
+@contextlib.contextmanager
+def _owned(directory: Path) -> Iterator[None]:
+    """The directory for this process alone: a second one would overwrite what the first one runs on."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GatewayError(f"{directory}: {error.strerror}; choose another with --directory") from None
+    try:
+        lock = Lock.take(directory / "demo.lock")
+    except StateError as error:
+        if not isinstance(error.__cause__, BlockingIOError):
+            raise
+        raise GatewayError(
+            f"already running; connect to what {client_config_path(directory)} names, "
+            "or run another one with --directory and --free-ports"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _announce(gateway: Gateway, directory: Path, ports: dict[str, int], tokens: dict[str, str]) -> None:
@@ -66,7 +127,7 @@ The gateway is running; Ctrl-C stops it.
   agents     {url}
   people     {gateway.admin_url}/metrics  /healthz  /readyz
   server     http://127.0.0.1:{ports["server"]}/mcp  (stand-in for BinAssistMCP, 44 tools)
-  audit      {directory / "state" / "audit" / "journal.jsonl"}
+  audit      {journal_path(directory)}
 """)
     for label, (_, summary) in GRANTS.items():
         print(f"  grant {label}: {summary}\n    token {tokens[label]}")
@@ -135,7 +196,7 @@ def _write_private(path: Path, text: str) -> None:
     draft.rename(path)
 
 
-def _port(wanted: int) -> int:
+def _free_port(wanted: int) -> int:
     """`wanted` where it is free on loopback, any free port elsewhere."""
     for port in (wanted, 0):
         with contextlib.suppress(OSError), socket.socket() as probe:
@@ -144,39 +205,6 @@ def _port(wanted: int) -> int:
             found: int = probe.getsockname()[1]
             return found
     raise GatewayError("no free port on loopback")
-
-
-@contextlib.contextmanager
-def _demo_server(port: int, *, is_slow: bool) -> Iterator[None]:
-    """The stand-in as a process of its own, so that its blocking calls block nobody else."""
-    command = [
-        sys.executable,
-        "-m",
-        "gateway",
-        "demo",
-        "serve",
-        "--port",
-        str(port),
-        *(["--slow"] if is_slow else []),
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ)
-    try:
-        wait_until(lambda: _accepts_connections(port), process, "the demo server")
-        yield
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def wait_until(is_ready: Callable[[], bool], process: "subprocess.Popen[bytes]", what: str) -> None:
-    """Wait for a process that was started. Raises `GatewayError` when it ends or takes too long."""
-    for _ in range(START_POLLS):
-        if process.poll() is not None:
-            break
-        if is_ready():
-            return
-        sleep(POLL_S)
-    raise GatewayError(f"{what} did not start; see what it printed above")
 
 
 def _accepts_connections(port: int) -> bool:

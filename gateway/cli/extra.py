@@ -14,5 +14,6 @@ def load(module: str, extra: str) -> Any:
         if (missing.name or "").startswith("gateway"):
             raise
         raise GatewayError(
-            f"this needs {missing.name}, which is not installed: pip install 'mcp-policy-gateway[{extra}]'"
+            f"this needs {missing.name}, which is not installed: pip install 'mcp-policy-gateway[{extra}]', "
+            f"or in a checkout: pip install '.[{extra}]'"
         ) from missing

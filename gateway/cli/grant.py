@@ -3,6 +3,7 @@
 import argparse
 import datetime as dt
 import json
+import re
 from collections.abc import Callable
 
 from gateway.clock import Clock, SystemClock
@@ -11,6 +12,7 @@ from gateway.reading import scalars
 from gateway.tokens import new_token, token_digest
 
 _SECOND_NS = 1_000_000_000
+_BEGINS_A_DATE = re.compile("[0-9]+-")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -61,8 +63,7 @@ def _check(argument: str, read: Callable[[str], object], text: str) -> None:
 def _expiry(text: str, now_ns: int) -> str:
     """The time in UTC, rounded down to a second, as the configuration takes it."""
     try:
-        is_time = "-" in text
-        expires_ns = scalars.instant_ns(text) if is_time else now_ns + round(scalars.duration_s(text) * _SECOND_NS)
+        expires_ns = _expires_ns(text, now_ns)
         instant = _EPOCH + dt.timedelta(seconds=expires_ns // _SECOND_NS)
     except ValueError as error:
         raise GatewayError(f"--expires: {error}") from None
@@ -73,6 +74,17 @@ def _expiry(text: str, now_ns: int) -> str:
     if expires_ns <= now_ns:
         raise GatewayError(f"--expires: {text} has passed; name a time to come")
     return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _expires_ns(text: str, now_ns: int) -> int:
+    if _BEGINS_A_DATE.match(text):
+        return scalars.instant_ns(text)
+    try:
+        return now_ns + scalars.duration_ns(text)
+    except ValueError:
+        raise ValueError(
+            f'"{text[:40]}" is neither a duration, such as 30d or 12h, nor a time, such as 2027-06-30T00:00:00Z'
+        ) from None
 
 
 def _shown(entry: dict[str, str], token: str) -> str:

@@ -1,12 +1,24 @@
-"""The `gateway` command: reads the arguments and hands over to the module of the subcommand."""
+"""The `gateway` command: reads the arguments and hands over to the module of the subcommand.
+
+Only the module that was asked for is imported, so that help and the version can be had where the compiled core
+is missing, and `grant new` starts without a web server.
+"""
 
 import argparse
+import importlib
 import sys
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 from gateway import __version__
-from gateway.cli import check, demo, grant, serve
 from gateway.errors import GatewayError
+
+_COMMANDS: Final = {
+    "serve": "run the gateway",
+    "check": "check policies and configurations",
+    "grant": "make tokens for agents",
+    "demo": "run a stand-in for BinAssistMCP, to try the gateway",
+}
+_INTERRUPTED: Final = 130
 
 
 class _Command(Protocol):
@@ -17,26 +29,36 @@ class _Command(Protocol):
     def run(self, args: argparse.Namespace) -> int: ...
 
 
-_COMMANDS: dict[str, _Command] = {"serve": serve, "check": check, "grant": grant, "demo": demo}
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run one subcommand; returns the exit code. A GatewayError is printed on stderr and gives 1.
 
     `argv` leaves out the name of the program; None takes the process's own. Wrong usage raises SystemExit(2).
     """
-    args = _parser().parse_args(argv)
+    arguments = sys.argv[1:] if argv is None else argv
     try:
-        return _COMMANDS[args.command].run(args)
+        args = _parser(arguments[:1]).parse_args(arguments)
+        return _load(args.command).run(args)
     except GatewayError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(asked: list[str]) -> argparse.ArgumentParser:
+    """The parser, complete for the command that is asked for; of the others it knows what help says."""
     parser = argparse.ArgumentParser(prog="gateway", description="A policy gateway between agents and MCP servers.")
     parser.add_argument("--version", action="version", version=f"gateway {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in _COMMANDS.values():
-        command.add_parser(subparsers)
+    for name, summary in _COMMANDS.items():
+        if name in asked:
+            _load(name).add_parser(subparsers)
+        else:
+            subparsers.add_parser(name, help=summary)
     return parser
+
+
+def _load(name: str) -> _Command:
+    module: Any = importlib.import_module(f"gateway.cli.{name}")
+    command: _Command = module
+    return command

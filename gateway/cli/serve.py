@@ -8,7 +8,9 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
+from gateway import fastpath
 from gateway.app import Gateway, require_compiled_parser
 from gateway.clock import SystemClock
 from gateway.config import Config, load_config
@@ -20,39 +22,75 @@ except ImportError:
 else:
     _LOOP_FACTORY = uvloop.new_event_loop
 
+_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
 logger = logging.getLogger(__name__)
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the subcommand."""
-    parser = subparsers.add_parser("serve", help="run the gateway", description="Run the gateway until SIGTERM.")
-    parser.add_argument("--config", type=Path, default=Path("gateway.yaml"), help="default: %(default)s")
+    parser = subparsers.add_parser(
+        "serve",
+        help="run the gateway",
+        description="Run the gateway until SIGTERM or Ctrl-C, which let calls under way end; a second one ends it at "
+        "once.",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        default=Path("gateway.yaml"),
+        help="listeners, servers, policies and grants, as YAML, JSON or TOML; `gateway check FILE` says what is wrong "
+        "with it (default: %(default)s)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT. Raises `GatewayError` when it cannot start."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stdout)
-    if os.environ.get("GATEWAY_NO_EXTENSIONS") != "1":
-        require_compiled_parser()
     config = load_config(args.config)
     for warning in config.warnings:
         logger.warning("%s", warning)
-    serve(config, _announce)
+    serve(config, lambda gateway: logger.info("%s", start_line(config, gateway.url, gateway.admin_url)))
     return 0
 
 
 def serve(config: Config, announce: Callable[[Gateway], None]) -> None:
-    """Run a gateway until the first SIGTERM or SIGINT; `announce` is called once it listens."""
+    """Run a gateway until the first SIGTERM or SIGINT; `announce` is called once it listens.
+
+    A second signal ends the process at once. Raises `GatewayError` when it cannot start, which includes that
+    compiled code is missing and nobody has asked to do without.
+    """
+    _require_compiled_code()
     with asyncio.Runner(loop_factory=_LOOP_FACTORY) as runner:
         runner.run(_serve(config, announce))
 
 
+def start_line(config: Config, url: str, admin_url: str) -> str:
+    """What the log says once a gateway listens: where to connect, what is behind it, and what it runs on."""
+    paths = [f"/mcp/{name}" for name in config.servers]
+    if len(paths) == 1:
+        paths.insert(0, "/mcp")
+    return (
+        f"agents: {url}{' and '.join(paths)}  admin: {admin_url}  servers: {', '.join(config.servers)}  "
+        f"grants: {len(config.grants)}  core: {fastpath.IMPLEMENTATION}  state: {config.state_dir}"
+    )
+
+
+def _require_compiled_code() -> None:
+    # A missing core has stopped the import of fastpath already.
+    if os.environ.get("GATEWAY_NO_EXTENSIONS") != "1":
+        require_compiled_parser()
+        return
+    logger.warning(
+        "GATEWAY_NO_EXTENSIONS=1: the plain core is in use and aiohttp's Python parser may be; both are slow, and the "
+        "parser is less tried. Unset it to run compiled code only."
+    )
+
+
 async def _serve(config: Config, announce: Callable[[Gateway], None]) -> None:
     gateway = Gateway(config, SystemClock())
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    stopping = _listen_to_signals()
     try:
         await gateway.start()
         announce(gateway)
@@ -62,5 +100,18 @@ async def _serve(config: Config, announce: Callable[[Gateway], None]) -> None:
         await gateway.stop()
 
 
-def _announce(gateway: Gateway) -> None:
-    logger.info("agents: %s  admin: %s", gateway.url, gateway.admin_url)
+def _listen_to_signals() -> asyncio.Event:
+    """What the first signal sets. The next one has its default action again: it kills the process."""
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+
+    def stop() -> None:
+        stopping.set()
+        for number in _STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+            # Whatever hangs can't hold this up, and the state on disk bears being cut off anywhere.
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, stop)
+    return stopping

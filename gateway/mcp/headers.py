@@ -5,10 +5,12 @@ Headers are pairs of (name, value) in the order received; names are compared wit
 
 import base64
 import contextlib
+import re
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.mcp.message import Message, Response
+from gateway.mcp.message import Message, Request, Response
+from gateway.mcp.methods import NAMED
 from gateway.mcp.versions import Era, MismatchError
 
 Headers = Sequence[tuple[str, str]]
@@ -25,6 +27,9 @@ _FORWARDED: Final = frozenset({"last-event-id", "traceparent", "tracestate"})
 # What a server may send back. No cookies, no locations, no challenges: an agent follows no URL of a server's.
 _RETURNED: Final = frozenset({"content-type", "cache-control", "x-accel-buffering", "allow", "retry-after"})
 
+# RFC 9110, 5.5, without the bytes beyond ASCII, which readers decode in different ways.
+_FIELD_VALUE: Final = re.compile(r"[\t -~]*")
+
 _SENTINEL_START: Final = "=?base64?"
 _SENTINEL_END: Final = "?="
 
@@ -39,11 +44,12 @@ def forwarded(headers: Headers) -> list[tuple[str, str]]:
 
 
 def returned(headers: Headers) -> list[tuple[str, str]]:
-    """The server's headers that go back to the agent; the session id is not among them."""
+    """The server's headers that go back to the agent; the session id is not, nor what no header may hold."""
     return [
         (name, value)
         for name, value in headers
         if (lower := name.lower()) in _RETURNED or (lower.startswith(PREFIX) and lower != SESSION_ID)
+        if _FIELD_VALUE.fullmatch(value)
     ]
 
 
@@ -55,19 +61,20 @@ def value_of(headers: Headers, name: str) -> str | None:
 def check(headers: Headers, message: Message, era: Era) -> None:
     """Compare `Mcp-Method` and `Mcp-Name` with the body, which is the truth.
 
-    Required of a modern request, compared wherever present. Raises `MismatchError` (2026-07-28 transports,
-    "Server Validation").
+    Required of a modern request, the name only where it has one, and compared wherever present. Raises
+    `MismatchError` (2026-07-28 transports, "Server Validation").
     """
     method, name = value_of(headers, METHOD), value_of(headers, NAME)
     if isinstance(message, Response):
         if method is not None or name is not None:
             raise MismatchError("A response has neither Mcp-Method nor Mcp-Name.")
         return
-    if method is None and era is Era.MODERN:
+    is_required = era is Era.MODERN and isinstance(message, Request)
+    if method is None and is_required:
         raise MismatchError("The header Mcp-Method is missing.")
     if method is not None and method != message.method:
         raise MismatchError("The header Mcp-Method and the method in the body differ.")
-    if name is None and era is Era.MODERN and message.target:
+    if name is None and is_required and message.method in NAMED:
         raise MismatchError("The header Mcp-Name is missing.")
     if name is not None and _decoded(name) != message.target:
         raise MismatchError("The header Mcp-Name and the name in the body differ.")

@@ -88,6 +88,9 @@ TARGET_MEMBER: Final[dict[str, str]] = {
     "tasks/update": "taskId",
 }
 
+# The methods whose requests must carry `Mcp-Name` (same places): those that 2026-07-28 and its extension still have.
+NAMED: Final = frozenset({"tools/call", "prompts/get", "resources/read", "tasks/get", "tasks/update", "tasks/cancel"})
+
 # The member of a list result that holds the entries to filter.
 LIST_MEMBERS: Final[dict[str, Governance]] = {
     "tools": Governance.TOOL_LIST,

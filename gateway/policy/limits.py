@@ -1,7 +1,7 @@
 """Limits of a document: which counter each one spends on, and which of their fields do not go together."""
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 import msgspec
 
@@ -14,6 +14,8 @@ _KINDS: Final[dict[Algorithm, int]] = {
     "fixed_window": fastpath.FIXED_WINDOW,
     "token_bucket": fastpath.TOKEN_BUCKET,
 }
+# The fields of a limit that its counter is made of.
+_COUNTED: Final = {"counter", "window", "max", "algorithm", "burst"}
 
 
 class Counter(msgspec.Struct, frozen=True):
@@ -44,28 +46,49 @@ def core_limit(counter: Counter, slot: int) -> fastpath.Limit:
     return fastpath.Limit(slot, counter.kind, counter.window_ns, counter.maximum, counter.burst, 1)
 
 
-def conflicts(limit: Limit) -> Iterator[tuple[str, str]]:
-    """What is wrong with a limit beyond the shape of its fields: the field, and what to do about it."""
-    sound = True
+def conflicts(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is wrong with a limit beyond the shape of its fields: the field, and what to do about it.
+
+    `fields` are those whose shape is right, with the defaults of those left out; another is passed over.
+    """
+    found = list(_conflicts(fields))
+    yield from found
+    if found or not fields.keys() >= _COUNTED:
+        return
     try:
-        parse_window(limit.window)
+        core_limit(_counter(fields), slot=0)
     except ValueError as error:
-        sound = False
-        yield "window", str(error)
-    if limit.algorithm == "sliding_window" and limit.max > LARGEST_SLIDING_WINDOW:
-        message = (
-            f"a sliding window counts at most {LARGEST_SLIDING_WINDOW} calls; "
-            "leave `algorithm` out for a fixed window, or ask for a `token_bucket`"
-        )
-        yield "algorithm", message
-    if limit.burst is not None and limit.algorithm != "token_bucket":
-        sound = False
-        yield "burst", "only a token bucket has a burst; add `algorithm: token_bucket` or take it out"
-    if sound:
-        try:
-            core_limit(counter_of(limit), slot=0)
-        except ValueError as error:
-            yield "burst", str(error)
+        yield "burst", str(error)
+
+
+def counter_from(fields: Mapping[str, Any]) -> Counter | None:
+    """The counter of a limit that has these `fields`, as in `conflicts`; None while they do not make one."""
+    if any(conflicts(fields)) or not fields.keys() >= _COUNTED:
+        return None
+    return _counter(fields)
+
+
+def _conflicts(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    match fields:
+        case {"window": window}:
+            try:
+                parse_window(window)
+            except ValueError as error:
+                yield "window", str(error)
+    match fields:
+        case {"algorithm": "sliding_window", "max": maximum} if maximum > LARGEST_SLIDING_WINDOW:
+            message = (
+                f"a sliding window counts at most {LARGEST_SLIDING_WINDOW} calls; "
+                "leave `algorithm` out for a fixed window, or ask for a `token_bucket`"
+            )
+            yield "algorithm", message
+    match fields:
+        case {"algorithm": "sliding_window" | "fixed_window" | None, "burst": int()}:
+            yield "burst", "only a token bucket has a burst; add `algorithm: token_bucket` or take it out"
+
+
+def _counter(fields: Mapping[str, Any]) -> Counter:
+    return counter_of(Limit(**{name: fields[name] for name in _COUNTED}))
 
 
 def _algorithm(limit: Limit) -> Algorithm:

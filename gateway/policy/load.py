@@ -1,21 +1,26 @@
 """From a document to a checked `Policy`: the one way in, for the server and for `gateway check`."""
 
-from gateway.documents import Document, decode
+import msgspec
+
+from gateway.documents import Document
 from gateway.errors import DocumentError
-from gateway.policy.checks import find_problems
+from gateway.policy.checks import find_faults
 from gateway.policy.model import Policy
+from gateway.reading import shapes
+from gateway.reading.outcome import Fault
+
+
+def policy_faults(document: Document) -> list[Fault]:
+    """Every mistake of a version-1 policy, by its path in the document; `load_policy` takes one without any."""
+    return [*shapes.faults(document.value, Policy), *find_faults(document)]
 
 
 def load_policy(document: Document) -> Policy:
     """Decode and check a version-1 policy. What it returns always compiles.
 
-    Raises DocumentError with every mistake of the document, each with its place and what would mend it.
+    Raises DocumentError with every mistake in the order of the text, each with its place and what would
+    mend it.
     """
-    problems = find_problems(document)
-    try:
-        policy = decode(document, Policy)
-    except DocumentError as error:
-        raise DocumentError([*error.problems, *problems]) from None
-    if problems:
+    if problems := document.problems(policy_faults(document)):
         raise DocumentError(problems)
-    return policy
+    return msgspec.convert(document.value, Policy)

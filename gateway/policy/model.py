@@ -1,8 +1,8 @@
 """A version-1 policy document as typed values (policy.md). Shapes and bounds only.
 
 `load.py` makes these from a document and checks what a shape cannot say; `tables.py` compiles them.
-Fields that policy.md has but this version does not carry out default to `UNSET`: `checks.py` refuses a
-document that sets one, so that no rule is ever silently ignored.
+Fields that policy.md has but this version does not carry out default to `UNSET`: `unsupported.py` says what
+to write instead, and a document that sets one is refused, so that no rule is ever silently ignored.
 """
 
 from typing import Annotated, Final, Literal

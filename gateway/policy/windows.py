@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from gateway.reading.scalars import duration_ns
+
 SECOND_NS: Final = 1_000_000_000
 MINUTE_NS: Final = 60 * SECOND_NS
 HOUR_NS: Final = 60 * MINUTE_NS
@@ -11,7 +13,6 @@ SHORTEST_NS: Final = SECOND_NS
 LONGEST_NS: Final = 366 * DAY_NS
 
 _NAMED: Final = {"second": SECOND_NS, "minute": MINUTE_NS, "hour": HOUR_NS, "day": DAY_NS}
-_SUFFIXES: Final = {"s": SECOND_NS, "m": MINUTE_NS, "h": HOUR_NS, "d": DAY_NS}
 
 
 def parse_window(window: str | int | float) -> int:
@@ -39,11 +40,10 @@ def describe_window(window_ns: int) -> str:
 def _named_or_duration(window: str) -> int:
     if window in _NAMED:
         return _NAMED[window]
-    number, suffix = window[:-1], window[-1:]
-    # The bound on the length keeps the number far from Python's own limit on digits.
-    if not (number.isascii() and number.isdigit() and len(number) <= 12 and suffix in _SUFFIXES):
+    try:
+        return duration_ns(window)
+    except ValueError:
         raise ValueError(
-            f"`{window}` is not a window; write `second`, `minute`, `hour` or `day`, "
-            "a duration such as `90s`, `15m` or `2h`, or a number of seconds"
-        )
-    return int(number) * _SUFFIXES[suffix]
+            f"`{window[:40]}` is not a window; write `second`, `minute`, `hour` or `day`, "
+            "a duration such as `90s`, `15m` or `1.5h`, or a number of seconds"
+        ) from None

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import msgspec
 from aiohttp import web
@@ -12,7 +12,7 @@ from aiohttp import web
 from gateway.addresses import Addresses, ForeignAddressError
 from gateway.mcp import headers as mcp_headers
 from gateway.mcp import session
-from gateway.mcp.codes import INTERNAL_ERROR
+from gateway.mcp.codes import INTERNAL_ERROR, INVALID_REQUEST
 from gateway.mcp.headers import Headers
 from gateway.mcp.message import Message, Request, Response
 from gateway.mcp.methods import METHODS, Governance
@@ -29,10 +29,13 @@ from gateway.proxy.relay import Outbound, Relay
 from gateway.proxy.reply import Refusal, Reply
 from gateway.proxy.sink import HttpSink, http_response
 from gateway.proxy.transfer import EVENT_STREAM, JSON
+from gateway.proxy.underway import Underway
 
 logger = logging.getLogger(__name__)
 
 _LISTS: Final = frozenset({Governance.TOOL_LIST, Governance.RESOURCE_LIST, Governance.PROMPT_LIST})
+# For an agent that is no longer there to see it; the number nginx made customary.
+AGENT_GONE: Final = 499
 _STREAM: Final = Decision(Verdict.ALLOW, names.PROTOCOL)
 
 
@@ -54,6 +57,7 @@ class Downstream:
         identity: Identity,
         gate: Gate,
         recorder: Recorder,
+        underway: Underway,
         session_key: bytes,
     ) -> None:
         """`endpoints` by the exact path that reaches them, such as `/mcp/binassist`."""
@@ -63,8 +67,7 @@ class Downstream:
         self._gate = gate
         self._recorder = recorder
         self._session_key = session_key
-        self._working: set[asyncio.Task[Any]] = set()
-        self._listening: set[asyncio.Task[Any]] = set()
+        self._underway = underway
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request, from its first header to the last byte of its answer."""
@@ -73,17 +76,25 @@ class Downstream:
         server = endpoint.server if endpoint else ""
         with (
             self._recorder.exchange(server, request.remote or "", request.method) as exchange,
-            _counted(self._listening if request.method == "GET" else self._working),
+            self._underway.exchange(),
         ):
             try:
+                self._underway.check_open()
                 await self._handle(exchange, sink, request, endpoint)
             except Refusal as error:
                 await self._refuse(exchange, sink, error)
             except ForeignAddressError as error:
                 await self._refuse(exchange, sink, Refusal(error.status, error.reason, str(error)))
+            except TimeoutError:
+                logger.info("a stream of the grant %r ended with the grant", exchange.grant)
+                sink.abort()
             except ConnectionError:
-                # The agent has gone; what is returned is not sent.
+                # What is returned is not sent.
                 logger.debug("an agent left in the middle of an answer")
+            except asyncio.CancelledError:
+                if not exchange.is_decided:
+                    exchange.refused(Refusal(AGENT_GONE, "gone", "The agent left before its request was whole."))
+                raise
         return sink.response
 
     def refuse_unreadable(self, request: web.BaseRequest, status: int, error: BaseException | None) -> web.Response:
@@ -97,18 +108,10 @@ class Downstream:
             exchange.refused(refusal)
         return http_response(reply.refusal(refusal))
 
-    async def drain(self, seconds: float) -> None:
-        """End the streams that only listen at once, and everything else within `seconds`."""
-        for stream in self._listening:
-            stream.cancel()
-        if self._working:
-            await asyncio.wait(self._working, timeout=seconds)
-        for task in self._working:
-            task.cancel()
-
     async def _refuse(self, exchange: Exchange, sink: HttpSink, refusal: Refusal) -> None:
         exchange.refused(refusal)
-        await sink.reply(reply.refusal(refusal))
+        with contextlib.suppress(ConnectionError):
+            await sink.reply(reply.refusal(refusal))
 
     async def _handle(
         self, exchange: Exchange, sink: HttpSink, request: web.BaseRequest, endpoint: Endpoint | None
@@ -128,7 +131,13 @@ class Downstream:
                 outbound = self._stream_or_end(exchange, request, headers, grant)
             case _:
                 raise Refusal(405, "method", "Use POST, GET or DELETE.", headers={"Allow": "POST, GET, DELETE"})
-        if outbound is not None:
+        if outbound is None:
+            return
+        lifetime_s = None
+        if outbound.is_listening:
+            exchange.at_close(self._underway.hold_stream(grant.label))
+            lifetime_s = self._identity.remaining_s(grant)
+        async with asyncio.timeout(lifetime_s):
             await endpoint.relay.run(exchange, sink, outbound)
 
     async def _judged_message(
@@ -140,6 +149,12 @@ class Downstream:
         message, era = _read_message(body, headers)
         exchange.parsed()
         upstream_session = self._session(headers, grant)
+        if upstream_session is not None and isinstance(message, Request):
+            exchange.at_close(self._underway.hold_id(grant.server, upstream_session, message.id))
+        elif upstream_session is None and isinstance(message, Response):
+            raise Refusal(
+                400, "envelope", "A response belongs to a session: Mcp-Session-Id is missing.", code=INVALID_REQUEST
+            )
         judged = self._gate.decide(grant, message)
         decision = exchange.decided(grant, message, judged)
         if decision is not judged:
@@ -218,17 +233,6 @@ class Downstream:
         return upstream_id
 
 
-@contextlib.contextmanager
-def _counted(tasks: set[asyncio.Task[Any]]) -> Iterator[None]:
-    """Keep the current task among `tasks` while it works."""
-    current = {task for task in (asyncio.current_task(),) if task is not None}
-    tasks |= current
-    try:
-        yield
-    finally:
-        tasks -= current
-
-
 def _read_message(body: bytes, headers: Headers) -> tuple[Message, Era]:
     """The message in `body`, compared with the headers that mirror it. Raises `Refusal` (400)."""
     try:
@@ -241,7 +245,7 @@ def _read_message(body: bytes, headers: Headers) -> tuple[Message, Era]:
         id = message.id if isinstance(message, Request) else None
         raise Refusal(400, "header_mismatch", str(error), code=error.code, id=id) from None
     if era is Era.MODERN and isinstance(message, Response):
-        raise Refusal(400, "envelope", "Responses are not sent in this revision of the protocol.")
+        raise Refusal(400, "envelope", "Responses are not sent in this revision of the protocol.", code=INVALID_REQUEST)
     return message, era
 
 

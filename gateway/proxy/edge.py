@@ -46,7 +46,7 @@ def check_form(request: web.BaseRequest, headers: Headers) -> None:
 
 
 async def read_body(request: web.BaseRequest, headers: Headers) -> bytes:
-    """The whole body of a POST. Raises `Refusal`: 406, 408, 411, 413 or 415."""
+    """The whole body of a POST. Raises `Refusal`: 406, 408, 411, 413, 415 or 417."""
     values = {name.lower(): value for name, value in headers}
     if "transfer-encoding" in values or "content-length" not in values:
         raise Refusal(411, "length", "Content-Length is required.")
@@ -56,6 +56,8 @@ async def read_body(request: web.BaseRequest, headers: Headers) -> bytes:
     if media_type.strip().lower() != "application/json" or not _is_utf8(parameters):
         raise Refusal(415, "media_type", "The body must be application/json in UTF-8.")
     check_accept(headers, "application/json", "text/event-stream")
+    if "expect" in values:
+        await _continue(request, values["expect"])
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             return await request.read()
@@ -63,6 +65,14 @@ async def read_body(request: web.BaseRequest, headers: Headers) -> bytes:
         raise Refusal(408, "slow_body", f"The body took longer than {BODY_TIMEOUT_S:g} s.") from None
     except web.HTTPRequestEntityTooLarge:
         raise Refusal(413, "too_large", "The body is larger than the gateway accepts.") from None
+
+
+async def _continue(request: web.BaseRequest, expectation: str) -> None:
+    """Ask for the body that an agent holds back until its headers are found good (RFC 9110, 10.1.1)."""
+    if expectation.lower() != "100-continue":
+        raise Refusal(417, "expect", "The only expectation that is met is 100-continue.")
+    if request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 def check_accept(headers: Headers, *media_types: str) -> None:

@@ -50,6 +50,10 @@ class Identity:
             )
         return grant
 
+    def remaining_s(self, grant: Grant) -> float | None:
+        """How long the grant is still good for, in seconds; None for ever."""
+        return None if grant.expires_ns is None else max(0, grant.expires_ns - self._clock.wall_ns()) / 1e9
+
     def _has_expired(self, grant: Grant) -> bool:
         return grant.expires_ns is not None and self._clock.wall_ns() >= grant.expires_ns
 

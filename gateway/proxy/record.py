@@ -9,6 +9,7 @@ import enum
 import itertools
 import logging
 import secrets
+from collections.abc import Callable
 from types import TracebackType
 
 from gateway.audit.event import MAX_KEYS, AuditRecord, DecisionRecord, OutcomeRecord, RefusalRecord, clipped
@@ -95,16 +96,25 @@ class Exchange:
         self._is_replying = False
         self._is_detached = False
         self._has_ended = False
+        self._is_decided = False
+        self._releases: list[Callable[[], None]] = []
 
     def __enter__(self) -> "Exchange":
         return self
+
+    def at_close(self, release: Callable[[], None]) -> None:
+        """Call `release` when the exchange is over, which for an abandoned one is when the server's answer is."""
+        self._releases.append(release)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         # The net for a defect of ours; a detached exchange is ended by whoever drains it.
-        if self._forwarded_ns and not self._is_detached:
+        if self._is_detached:
+            return
+        if self._forwarded_ns:
             self.end(Outcome.FAILED, rule=names.INTERNAL_ERROR)
+        self._close()
 
     def read(self) -> None:
         """The request has been read whole."""
@@ -121,6 +131,7 @@ class Exchange:
 
     def refused(self, refusal: Refusal) -> None:
         """The request is refused as HTTP, without a decision; or the gateway itself failed on it."""
+        self._is_decided = True
         recorder = self._recorder
         recorder.metrics.malformed.labels(refusal.reason).inc()
         recorder.append(
@@ -138,6 +149,7 @@ class Exchange:
 
     def decided(self, grant: Grant, message: Message | None, decision: Decision) -> Decision:
         """Record a decision. Returns the one in force: an allowed call that cannot be recorded is refused."""
+        self._is_decided = True
         recorder = self._recorder
         if message is not None and not isinstance(message, Response):
             self._method, self._target = message.method, message.target
@@ -161,6 +173,16 @@ class Exchange:
         """The server's status line and headers are here."""
         self._answered_ns = self._recorder.clock.monotonic_ns()
         self._upstream_status = status
+
+    @property
+    def grant(self) -> str:
+        """The label of the caller's grant; empty while nobody is known."""
+        return self._grant
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether there was a decision or a refusal, and so a record."""
+        return self._is_decided
 
     @property
     def answer_bytes(self) -> int:
@@ -192,6 +214,8 @@ class Exchange:
         if self._has_ended:
             return
         self._has_ended = True
+        if self._is_detached:
+            self._close()
         recorder, now_ns = self._recorder, self._recorder.clock.monotonic_ns()
         recorder.metrics.inflight.labels(self.server).dec()
         if outcome is Outcome.FAILED:
@@ -210,6 +234,10 @@ class Exchange:
                 rolled_back=rolled_back,
             )
         )
+
+    def _close(self) -> None:
+        while self._releases:
+            self._releases.pop()()
 
     def _decision_record(
         self, grant: Grant, message: Message | None, decision: Decision, decide_ns: int

@@ -5,6 +5,7 @@ legacy one it runs on to its end, unread (design: protocol, section 4, rule 7).
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Final
 
@@ -15,6 +16,7 @@ from gateway.mcp import sse
 from gateway.mcp.message import Message, Request
 from gateway.mcp.methods import ENDLESS, REPEATABLE
 from gateway.mcp.versions import Era
+from gateway.policy import names
 from gateway.policy.decision import Decision, Verdict
 from gateway.proxy import reply
 from gateway.proxy.listing import ListFilter
@@ -23,6 +25,10 @@ from gateway.proxy.sink import Sink
 from gateway.proxy.transfer import JSON, BrokenStreamError, Transfer
 from gateway.proxy.upstream import Answer, Failure, Upstream, UpstreamError
 from gateway.tasks import Tasks
+
+logger = logging.getLogger(__name__)
+
+_BROKEN: Final = Decision(Verdict.ERROR, names.INTERNAL_ERROR, "The gateway could not pass on the answer.")
 
 SESSION_LOST: Final = "(session lost)"
 
@@ -49,6 +55,11 @@ class Outbound(msgspec.Struct, frozen=True):
     def body(self) -> bytes | None:
         """The bytes for the server, made from the object that was judged."""
         return None if self.message is None else orjson.dumps(self.message.body)
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether the answer is a stream that is there to be silent, for as long as the agent listens."""
+        return self.method == "GET" or (isinstance(self.message, Request) and self.message.method in ENDLESS)
 
     @property
     def is_cancelled_by_leaving(self) -> bool:
@@ -89,7 +100,7 @@ class Relay:
                 exchange.end(Outcome.FAILED, rule=SESSION_LOST)
                 await sink.reply(reply.refusal(reply.session_not_found()))
                 return
-            await transfer.run(answer)
+            await transfer.run(answer, is_awaited=isinstance(outbound.message, Request))
             exchange.end(Outcome.COMPLETED)
         except (asyncio.CancelledError, ConnectionError):
             self._left(exchange, outbound, sending)
@@ -97,6 +108,13 @@ class Relay:
         except UpstreamError as error:
             _release(sending)
             await self._failed(exchange, sink, outbound, error)
+        except Exception:
+            _release(sending)
+            if exchange.is_replying:
+                raise
+            logger.exception("passing on an answer failed")
+            exchange.end(Outcome.FAILED, rule=names.INTERNAL_ERROR)
+            await sink.reply(_failure_reply(exchange, outbound, _BROKEN))
 
     async def _send(self, outbound: Outbound) -> Answer:
         message = outbound.message
@@ -107,12 +125,13 @@ class Relay:
             outbound.body,
             timeout_s=self._timeout_s(outbound),
             is_repeatable=is_repeatable,
+            is_listening=outbound.is_listening,
         )
 
     def _timeout_s(self, outbound: Outbound) -> float | None:
         """How long each piece of the answer may take; None for streams that are there to be silent."""
         message, upstream = outbound.message, self._upstream
-        if outbound.method == "GET" or (isinstance(message, Request) and message.method in ENDLESS):
+        if outbound.is_listening:
             return None
         if isinstance(message, Request) and message.method == "tools/call":
             return upstream.tool_timeouts_s.get(message.target, upstream.timeout_s)

@@ -1,6 +1,8 @@
 """Where the answer of one exchange goes. The relay writes to a sink and does not know the agent's transport."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
 import orjson
@@ -43,7 +45,7 @@ class HttpSink:
 
     def __init__(self, request: web.BaseRequest) -> None:
         self._request = request
-        self.response = web.StreamResponse(headers=_OURS)
+        self.response: web.StreamResponse = web.StreamResponse(headers=_OURS)
         """For the HTTP server, when the exchange is over."""
 
     async def begin(self, status: int, headers: list[tuple[str, str]], length: int | None) -> None:
@@ -56,16 +58,16 @@ class HttpSink:
 
     async def write(self, data: bytes) -> None:
         """Pass `data` on; an agent that does not read for `WRITE_TIMEOUT_S` is cut off."""
-        try:
-            async with asyncio.timeout(WRITE_TIMEOUT_S):
-                await self.response.write(data)
-        except TimeoutError:
-            self.abort()
-            raise ConnectionAbortedError("the agent stopped reading") from None
+        async with self._within_write_timeout():
+            await self.response.write(data)
+            # aiohttp waits for the agent only every 64 KiB of one answer; many small ones would pile up.
+            await self._request.writer.drain()
 
     async def end(self) -> None:
         """Finish the body."""
-        await self.response.write_eof()
+        async with self._within_write_timeout():
+            await self.response.write_eof()
+            await self._request.writer.drain()
 
     def abort(self) -> None:
         """Close the connection in the middle of the body."""
@@ -75,6 +77,19 @@ class HttpSink:
     async def reply(self, reply: Reply) -> None:
         """A JSON body with a status of its own."""
         self.response = http_response(reply)
+        async with self._within_write_timeout():
+            await self.response.prepare(self._request)
+            await self.response.write_eof()
+            await self._request.writer.drain()
+
+    @contextlib.asynccontextmanager
+    async def _within_write_timeout(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(WRITE_TIMEOUT_S):
+                yield
+        except TimeoutError:
+            self.abort()
+            raise ConnectionAbortedError("the agent stopped reading") from None
 
 
 def http_response(reply: Reply) -> web.Response:

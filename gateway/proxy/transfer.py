@@ -1,9 +1,9 @@
 """Moves a server's answer to the agent: as it comes, with back pressure, lists filtered, nothing else changed."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Final
 
 from gateway.mcp import headers as mcp_headers
@@ -22,6 +22,11 @@ MAX_GATHERED_BYTES: Final = 64 << 10
 
 JSON: Final = "application/json"
 EVENT_STREAM: Final = "text/event-stream"
+
+# Statuses that concern us and the server, not the agent.
+_NOT_OURS: Final = frozenset({401, 403, 407})
+# Statuses that leave a request without an answer, or that no client library survives.
+_NO_ANSWER: Final = frozenset({202, 204, 205, 408, 413, 421, 429})
 
 KEEP_ALIVE: Final = b": keep-alive\n\n"
 
@@ -54,25 +59,25 @@ class Transfer:
         self._seal = seal
         self._keep_alive_s = keep_alive_s
 
-    async def run(self, answer: Answer) -> None:
-        """Pass the whole answer on.
+    async def run(self, answer: Answer, *, is_awaited: bool) -> None:
+        """Pass the whole answer on; `is_awaited` where the agent needs one to a request of its own.
 
         Raises `UpstreamError` where the server failed before anything was passed on, `BrokenStreamError` where it
         failed within a stream of events, `ConnectionError` where the agent has gone.
         """
-        _check(answer)
+        _check(answer, is_awaited=is_awaited)
         headers = mcp_headers.returned(answer.headers)
         headers += [(mcp_headers.SESSION_ID, self._seal(session_id)) for session_id in answer.session_ids]
         if answer.media_type == EVENT_STREAM:
             await self._pass_events(answer, headers)
             return
-        is_list = self._list_filter is not None and answer.media_type == JSON
-        if not is_list and (answer.content_length is None or answer.content_length > MAX_GATHERED_BYTES):
+        is_long = answer.content_length is None or answer.content_length > MAX_GATHERED_BYTES
+        if self._list_filter is None and is_long:
             await self._pass_bytes(answer, headers)
             return
         body = await answer.read(MAX_LIST_BYTES)
-        if self._list_filter is not None and is_list:
-            body = _filtered(self._list_filter.filter_json, body)
+        if self._list_filter is not None:
+            body = self._filtered_body(self._list_filter, answer, body)
         await self._begin(answer, headers, len(body))
         await self._write(body)
         await self._sink.end()
@@ -104,6 +109,14 @@ class Transfer:
                 raise BrokenStreamError(error.failure, str(error), may_have_run=True) from None
         await self._sink.end()
 
+    def _filtered_body(self, list_filter: ListFilter, answer: Answer, body: bytes) -> bytes:
+        if answer.media_type == JSON and answer.has_one_media_type:
+            return _filtered(list_filter.filter_json, body)
+        if body and answer.status < 400:
+            raise UpstreamError(Failure.BROKEN, "The server sent a list that is no JSON.", may_have_run=True)
+        # An error's status says enough; a list could hide in a body that is not what it is said to be.
+        return b""
+
     async def _begin(self, answer: Answer, headers: list[tuple[str, str]], length: int | None) -> None:
         await self._sink.begin(answer.status, headers, length)
         self._exchange.replied()
@@ -112,7 +125,7 @@ class Transfer:
         await self._sink.write(data)
         self._exchange.sent(len(data))
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def _kept_alive(self) -> AsyncIterator[None]:
         """Comments on the stream whenever it has been silent, so that neither agents nor proxies give it up."""
         keeping = self._tasks.spawn(self._keep_alive(), "keep a stream alive")
@@ -124,22 +137,35 @@ class Transfer:
     async def _keep_alive(self) -> None:
         """Only whole events are ever written, so a comment between two writes is between two events."""
         sent_before = -1
-        while True:
-            await asyncio.sleep(self._keep_alive_s)
-            if self._exchange.answer_bytes == sent_before:
-                await self._sink.write(KEEP_ALIVE)
-            sent_before = self._exchange.answer_bytes
+        # An agent that has gone is noticed where the answer is written.
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await asyncio.sleep(self._keep_alive_s)
+                if self._exchange.answer_bytes == sent_before:
+                    await self._sink.write(KEEP_ALIVE)
+                sent_before = self._exchange.answer_bytes
 
 
-def _check(answer: Answer) -> None:
-    """Refuse answers that an agent must not see: redirects, challenges to us, crashes, unasked encodings."""
+def _check(answer: Answer, *, is_awaited: bool) -> None:
+    """Refuse answers that an agent must not see: redirects, challenges to us, crashes, unasked encodings.
+
+    An agent that waits for an answer would wait for ever on one that has none, or lose its session over a status
+    that is none of its business.
+    """
     if answer.is_encoded:
         raise UpstreamError(Failure.BROKEN, "The server sent an encoded answer.", may_have_run=True)
     if len(answer.session_ids) > 1 or not all(_SESSION_ID.fullmatch(id) for id in answer.session_ids):
         raise UpstreamError(Failure.BROKEN, "The server sent no usable session id.", may_have_run=True)
-    if 300 <= answer.status < 400 or answer.status in (401, 403, 407) or answer.status >= 500:
-        message = f"The server answered with HTTP status {answer.status}."
+    is_useless = is_awaited and (answer.status in _NO_ANSWER or (answer.status == 200 and not _is_message(answer)))
+    if answer.status < 200 or 300 <= answer.status < 400 or answer.status in _NOT_OURS or answer.status >= 500:
+        is_useless = True
+    if is_useless:
+        message = f"The server answered with HTTP status {answer.status} and {answer.media_type or 'no content'}."
         raise UpstreamError(Failure.BROKEN, message, may_have_run=True)
+
+
+def _is_message(answer: Answer) -> bool:
+    return answer.media_type in (JSON, EVENT_STREAM) and answer.has_one_media_type
 
 
 def _split(splitter: sse.EventSplitter, chunk: bytes) -> list[bytes]:

@@ -55,6 +55,11 @@ class Answer:
         return self._response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     @property
+    def has_one_media_type(self) -> bool:
+        """Whether the server said what the body is, and said it once."""
+        return len(self._response.headers.getall("Content-Type", [])) == 1
+
+    @property
     def session_ids(self) -> list[str]:
         """What the server sent as `Mcp-Session-Id`: at most one, from a server that keeps to the protocol."""
         return self._response.headers.getall("Mcp-Session-Id", [])
@@ -100,21 +105,23 @@ class Upstream:
         self.timeout_s = timeout_s
         self.tool_timeouts_s = tool_timeouts_s
         self._headers = headers
-        self._session: aiohttp.ClientSession | None = None
+        self._pools: dict[bool, aiohttp.ClientSession] = {}
 
     def open(self) -> None:
         """Make the connection pool; needs a running loop."""
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=IDLE_CONNECTION_S),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-        )
+        # Streams that only listen have a pool of their own, so that they never keep a call waiting.
+        for is_listening in (False, True):
+            self._pools[is_listening] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=IDLE_CONNECTION_S),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            )
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._session is not None:
-            await self._session.close()
+        for pool in self._pools.values():
+            await pool.close()
 
     async def is_reachable(self) -> bool:
         """Whether the server accepts connections. No request is sent: servers keep a session for each one."""
@@ -135,34 +142,38 @@ class Upstream:
         *,
         timeout_s: float | None,
         is_repeatable: bool = False,
+        is_listening: bool = False,
     ) -> Answer:
         """Send one request and wait for the answer's headers. Follows no redirect. Raises `UpstreamError`.
 
         Waits at most `timeout_s` for each piece of the answer, None for ever. What is repeatable is sent a second
         time when the connection breaks before any answer: servers close idle connections at any moment.
         """
+        pool = self._pools[is_listening]
         try:
-            return await self._send(method, headers, body, timeout_s)
+            return await self._send(pool, method, headers, body, timeout_s)
         except UpstreamError as error:
             if not is_repeatable or error.failure is not Failure.BROKEN:
                 raise
-        return await self._send(method, headers, body, timeout_s)
+        return await self._send(pool, method, headers, body, timeout_s)
 
     async def _send(
-        self, method: str, headers: list[tuple[str, str]], body: bytes | None, timeout_s: float | None
+        self,
+        pool: aiohttp.ClientSession,
+        method: str,
+        headers: list[tuple[str, str]],
+        body: bytes | None,
+        timeout_s: float | None,
     ) -> Answer:
-        if self._session is None:
-            raise RuntimeError("open() the upstream first")
         sent = CIMultiDict(headers)
         sent["Accept-Encoding"] = "identity"
         sent["User-Agent"] = f"mcp-policy-gateway/{__version__}"
         sent.update(self._headers)
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=timeout_s)
+        # `connect` is the wait for a connection, a free place in the pool included.
+        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S, sock_read=timeout_s)
         try:
             return Answer(
-                await self._session.request(
-                    method, self.url, headers=sent, data=body, timeout=timeout, allow_redirects=False
-                )
+                await pool.request(method, self.url, headers=sent, data=body, timeout=timeout, allow_redirects=False)
             )
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             message = f"The server {self.name} cannot be reached ({_reason(error)}), so the call was not run."

@@ -1,9 +1,14 @@
-"""What a reader returns or raises. Shared by the readers of this package and by `gateway.documents`."""
+"""What a reader returns or raises, and how a mistake in a document is held: the words that this package,
+`gateway.documents` and those who check documents have in common.
+"""
 
 import msgspec
 
 Path = tuple[str | int, ...]
 """The way from the root of a document to a value: names of members, indexes of elements."""
+
+Fault = tuple[Path, str]
+"""Where, and a sentence saying what is wrong and what would mend it."""
 
 MAX_DEPTH = 64
 """Mappings and lists inside each other. The same bound as for a message body (security.md G)."""

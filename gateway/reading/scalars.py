@@ -1,13 +1,20 @@
 """The small values that people write as text: durations, addresses, instants, names. Each reads one, or
-raises ValueError with a sentence saying what is wrong and how to write it. Called by config and the CLI.
+raises ValueError with a sentence saying what is wrong and how to write it. Called by config, policy and CLI.
 """
 
 import datetime as dt
 import ipaddress
 import re
+from fractions import Fraction
 from urllib.parse import SplitResult, urlsplit
 
-_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_UNITS_NS = {
+    "ms": 1_000_000,
+    "s": 1_000_000_000,
+    "m": 60 * 1_000_000_000,
+    "h": 3600 * 1_000_000_000,
+    "d": 86_400 * 1_000_000_000,
+}
 _DURATION = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)")
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?")
 _OFFSET = re.compile(r"[Zz]|[+-][0-9]{2}:[0-9]{2}")
@@ -20,15 +27,12 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MAX_LABEL = 64
 
 
-def duration_s(text: str) -> float:
-    """Seconds in a duration such as "500ms", "120s", "2m", "1h" or "30d"; more than zero."""
+def duration_ns(text: str) -> int:
+    """Nanoseconds in a duration such as "500ms", "120s", "2m", "1.5h" or "30d". It may be zero."""
     match = _DURATION.fullmatch(text)
     if match is None:
         raise ValueError(f'"{text[:40]}" is not a duration; write for instance 500ms, 120s, 2m or 1h')
-    seconds = float(match[1]) * _SECONDS[match[2]]
-    if seconds <= 0:
-        raise ValueError("a duration must be more than zero")
-    return seconds
+    return round(Fraction(match[1]) * _UNITS_NS[match[2]])
 
 
 def instant_ns(text: str) -> int:

@@ -1,8 +1,9 @@
-"""Finds every place where plain data does not fit a type. Called by `gateway.documents`.
+"""Finds every place where plain data does not fit a type. Called where documents become typed values.
 
 msgspec is the judge of each part; this module only walks, since msgspec itself stops at the first fault.
 """
 
+import contextlib
 import difflib
 import functools
 import re
@@ -12,10 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
-from gateway.reading.outcome import Path
-
-Fault = tuple[Path, str]
-"""Where, and a sentence saying what is wrong and what would mend it."""
+from gateway.reading.outcome import Fault, Path
 
 _EXPECTED = {
     "str": "text",
@@ -38,6 +36,21 @@ def faults(value: object, annotation: typing.Any, path: Path = ()) -> Iterator[F
     yield from nested
     if not nested and (message := _complaint(value, annotation)):
         yield path, message
+
+
+def sound_fields(value: Mapping[str, object], struct: type[msgspec.Struct]) -> dict[str, typing.Any]:
+    """The fields of a struct that can be relied on, converted, although others may be wrong.
+
+    These are the ones that fit as they are written, and those left out that have a default.
+    """
+    sound: dict[str, typing.Any] = {}
+    for name, field in _fields(struct).items():
+        if name in value:
+            with contextlib.suppress(msgspec.ValidationError):
+                sound[name] = msgspec.convert(value[name], field.type)
+        elif not field.required:
+            sound[name] = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+    return sound
 
 
 def nearest(name: str, known: Collection[str]) -> str:

@@ -83,6 +83,21 @@ def test_problems_in_the_policies_of_a_configuration(write, capsys):
     assert [line.split(":")[0] for line in err.splitlines()] == ["one.json", "two.json"]
 
 
+def test_a_mistake_in_the_configuration_hides_none_in_its_policies(write, capsys):
+    """Problems come file by file, each file from top to bottom, even where nothing tells of servers."""
+    write("one.json", POLICY.replace('"max": 10', '"max": 0').replace('"minute"', '"fortnight"'))
+    write("gateway.yaml", "grants: [{label: a, token_sha256: ab, server: b}]\npolicies: {one: {file: one.json}}\n")
+    assert run("gateway.yaml") == 1
+    places = [" ".join(line.split(": ")[:2]) for line in capsys.readouterr().err.splitlines()]
+    assert places == [
+        "gateway.yaml:1:1 the field `servers` is missing",
+        "gateway.yaml:1:21 /grants/0/token_sha256",
+        "gateway.yaml:1:39 /grants/0/server",
+        "one.json:6:50 /tools/cancel_task/limits/0/window",
+        "one.json:6:73 /tools/cancel_task/limits/0/max",
+    ]
+
+
 def test_a_warning_does_not_fail(write, capsys):
     """What is unwise is said on stderr, and the file still passes."""
     write("gateway.yaml", "servers: {a: {url: 'http://127.0.0.1:1', headers: {X-Api-Key: x}}}", 0o644)

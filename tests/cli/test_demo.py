@@ -33,30 +33,41 @@ def started(code):
 
 
 def test_what_is_left_out_has_the_defaults_of_the_real_server():
-    """Loopback, port 9090, not slow; `serve` is the word that goes without saying."""
+    """Loopback, port 9090, not slow; `serve` is the action that goes without saying."""
     args = parse()
-    assert (args.word, args.host, args.port, args.slow) == ("serve", "127.0.0.1", 9090, False)
+    assert (args.action, args.host, args.port, args.slow) == ("serve", "127.0.0.1", 9090, False)
     assert vars(parse("serve")) == vars(args)
 
 
-def test_an_unknown_word_is_refused(capsys):
-    """Only the words there are are taken."""
-    with pytest.raises(SystemExit):
-        parse("fly")
-    assert "invalid choice: 'fly'" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["fly"], "invalid choice: 'fly'"),
+        (["up", "--host", "::1"], "unrecognized arguments: --host"),
+        (["up", "--port", "1"], "unrecognized arguments: --port"),
+        (["--port=1", "up"], "unrecognized arguments: --port=1"),
+        (["serve", "--directory", "d"], "unrecognized arguments: --directory"),
+        (["tour", "--slow"], "unrecognized arguments: --slow"),
+    ],
+)
+def test_what_an_action_would_ignore_is_refused(words, message, capsys):
+    """Every action takes its own options and no other's."""
+    with pytest.raises(SystemExit, match="2"):
+        parse(*words)
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("port", ["70000", "-1", "http"])
 def test_what_is_no_port_is_refused(port, capsys):
     """The error says which numbers are ports."""
     with pytest.raises(SystemExit):
-        parse(f"--port={port}")
+        parse("serve", f"--port={port}")
     assert f"'{port}' is no port; give a number from 0 to 65535" in capsys.readouterr().err
 
 
 def test_one_line_says_where_it_listens_and_an_interrupt_ends_it():
     """The URL printed can be used at once; Ctrl-C is a normal end."""
-    with started(RUN.format(arguments=["demo", "--port", "0", "--slow"])) as process:
+    with started(RUN.format(arguments=["demo", "serve", "--port", "0", "--slow"])) as process:
         line = process.stdout.readline().strip()
         url = line.removeprefix("BinAssistMCP stand-in on ")
         with urllib.request.urlopen(url.replace("/mcp", "/debug/calls"), timeout=10) as answer:
@@ -72,5 +83,5 @@ def test_without_the_sdk_the_extra_is_named():
     with started(code) as process:
         _, err = process.communicate(timeout=10)
     assert process.returncode == 1
-    assert "pip install 'mcp-policy-gateway[demo]'" in err
+    assert "pip install 'mcp-policy-gateway[demo]', or in a checkout: pip install '.[demo]'" in err
     assert "Traceback" not in err

@@ -13,7 +13,7 @@ def test_a_module_is_loaded():
 
 def test_a_missing_package_names_the_extra():
     """The error says what to install."""
-    with pytest.raises(GatewayError, match=r"needs not_installed.*mcp-policy-gateway\[demo\]"):
+    with pytest.raises(GatewayError, match=r"needs not_installed.*mcp-policy-gateway\[demo\].*'\.\[demo\]'"):
         extra.load("not_installed", "demo")
 
 

@@ -35,7 +35,7 @@ def test_the_lines_can_be_pasted(label):
     """Whatever the label, the lines are read back as this grant, with the digest of the token shown."""
     shown = new_grant(label, policy="cancel-task", expires="30d")
     [token] = set(re.findall(r"gw_\w+", shown))
-    read = pasted(shown, "{cancel-task: {version: '1'}}")
+    read = pasted(shown, "{cancel-task: {version: '1', default: deny}}")
     assert (read.label, read.server, read.policy) == (label, "binassist", "cancel-task")
     assert read.token_sha256 == token_digest(token)
     assert read.expires_ns == instant_ns("2026-12-22T16:00:00Z")
@@ -66,7 +66,12 @@ def test_expiry_may_be_a_time():
         ({"label": "a\nb"}, "LABEL: must be 1 to 64 printable"),
         ({"server": "A"}, "--server: must be 1 to 64 small letters"),
         ({"policy": ""}, "--policy: must be 1 to 64 printable"),
-        ({"expires": "soon"}, '--expires: "soon" is not a duration'),
+        (
+            {"expires": "next-week"},
+            '--expires: "next-week" is neither a duration, such as 30d or 12h, nor a time, such as',
+        ),
+        ({"expires": "-5d"}, '--expires: "-5d" is neither a duration'),
+        ({"expires": "0s"}, "--expires: 0s has passed"),
         ({"expires": "2027-06-30"}, '--expires: "2027-06-30" is not a time'),
         ({"expires": NOW}, f"--expires: {NOW} has passed"),
         ({"expires": "99999999999d"}, "--expires: that is beyond the year 9999"),

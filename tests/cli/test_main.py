@@ -1,5 +1,6 @@
 """The command line as a whole: dispatch, version, and errors without tracebacks."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -50,3 +51,54 @@ def test_the_module_is_the_command():
     command = [sys.executable, "-m", "gateway", "--version"]
     done = subprocess.check_output(command, text=True, cwd=Path(__file__).parents[2])
     assert done == f"gateway {__version__}\n"
+
+
+WITHOUT_CORE = """
+import sys
+from gateway.cli.main import main
+sys.modules["gateway._fastpath"] = None
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def without_core(*arguments):
+    """Run a command where the extension was not built."""
+    command = [sys.executable, "-c", WITHOUT_CORE, *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "GATEWAY_NO_EXTENSIONS"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+@pytest.mark.parametrize("arguments", [["serve"], ["serve", "--help"], ["check", "a"], ["demo"]])
+def test_a_missing_core_is_told_in_a_line(arguments):
+    """A command that needs the core says how to get it, without a traceback."""
+    ended = without_core(*arguments)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (line,) = ended.stderr.splitlines()
+    assert "make build" in line
+    assert "GATEWAY_NO_EXTENSIONS=1" in line
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["grant", "new", "alice"]])
+def test_what_needs_no_core_works_without(arguments):
+    """Help, the version and new tokens can be had from a package that was not built."""
+    ended = without_core(*arguments)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_help_names_every_command(capsys):
+    """`gateway --help` says in a line what each subcommand is for."""
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    for summary in ("run the gateway", "check policies", "make tokens", "run a stand-in"):
+        assert summary in shown
+
+
+def test_an_interrupt_is_no_traceback(monkeypatch):
+    """Ctrl-C gives the exit code that shells give it."""
+
+    def interrupt(args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(check, "run", interrupt)
+    assert main(["check", "a"]) == 130

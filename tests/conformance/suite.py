@@ -14,6 +14,8 @@ from typing import Any, Final
 import msgspec
 import yaml
 
+# The slowest scenario takes 4 s. One that hangs must not take the whole run's time.
+_SCENARIO_TIMEOUT_S: Final = 10
 _RUN_TIMEOUT_S: Final = 120
 _OLDEST_NODE: Final = 22
 
@@ -99,7 +101,7 @@ def run_suite(install: Path, wire: Wire, url: str, out: Path, token: str | None 
         with log.open("wb") as file:
             # Its exit code counts failures, and they are counted here.
             subprocess.run(
-                [*command, *wire.options, "--output-dir", str(out)],
+                [*command, *wire.options, "--timeout", str(_SCENARIO_TIMEOUT_S * 1000), "--output-dir", str(out)],
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 env=os.environ | ({} if token is None else {"CONFORMANCE_TOKEN": token}),

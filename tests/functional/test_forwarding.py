@@ -1,17 +1,22 @@
 """What the server receives is what was judged, and what the agent receives is what the server sent."""
 
+import contextlib
 import json
+import socket
 from typing import Any
 
 import orjson
 import pydantic_core
+import pytest
 from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.proxy import sink
 from tests.functional.conftest import StartGateway
 from tests.support.gateways import Forwarding, RunningGateway, is_allowed, tool_call
 from tests.support.upstream import ScriptedUpstream, open_stream, rpc_result
+from tests.support.waiting import eventually
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 SCALARS = (
@@ -187,3 +192,87 @@ async def test_a_list_with_two_meanings_is_not_passed_on(gateway: RunningGateway
     status, answer = await gateway.post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
     assert (status, answer["error"]["code"]) == (200, -32603)
     assert "secret_tool" not in json.dumps(answer)
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "text/html", "application/problem+json", ""])
+async def test_a_list_that_is_not_called_json_is_not_passed_on(
+    gateway: RunningGateway, upstream: ScriptedUpstream, content_type: str
+):
+    """A list under another media type, or none, could be read by an agent all the same."""
+    body = b'{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"secret_tool"}]}}'
+
+    async def script(_: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+    upstream.script = script
+    _, answer = await gateway.post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+    assert answer["error"]["code"] == -32603
+    assert "secret_tool" not in json.dumps(answer)
+
+
+@pytest.mark.parametrize("status", [101, 202, 204, 302, 401, 413, 429, 500])
+async def test_an_answer_that_would_leave_an_agent_hanging_is_a_failure(
+    gateway: RunningGateway, upstream: ScriptedUpstream, status: int
+):
+    """A call always gets an answer with its own id, whatever the server's status is."""
+
+    async def script(_: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
+        return web.Response(status=status)
+
+    upstream.script = script
+    answer = await gateway.call(id="mine", grant="open")
+    assert answer["id"] == "mine"
+    assert answer["result"]["isError"] is True
+
+
+async def test_an_answer_with_an_impossible_header_is_passed_on_without_it(
+    gateway: RunningGateway, upstream: ScriptedUpstream
+):
+    """A header that could not be written is the server's fault and nobody's loss."""
+
+    async def script(_: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
+        body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": {"content": []}})
+        assert request.transport is not None
+        head = (
+            f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nMcp-Odd: a\x01b\r\nContent-Length: {len(body)}\r\n"
+        )
+        request.transport.write(head.encode() + b"\r\n" + body)
+        request.transport.close()
+        return web.Response()
+
+    upstream.script = script
+    answer = await gateway.call()
+    assert "result" in answer
+
+
+async def test_an_agent_that_waits_for_the_go_ahead_gets_it(gateway: RunningGateway):
+    """`Expect: 100-continue` is met once the headers are found good; any other expectation is 417."""
+    assert is_allowed((await gateway.post(tool_call("cancel_task"), Expect="100-continue"))[1])
+    status, _ = await gateway.post(tool_call("cancel_task"), Expect="a-miracle")
+    assert status == 417
+
+
+async def test_many_small_answers_to_a_silent_reader_do_not_pile_up(
+    gateway: RunningGateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+):
+    """An agent that pipelines calls and reads none of the answers is cut off; the rest is never forwarded."""
+    monkeypatch.setattr(sink, "WRITE_TIMEOUT_S", 0.2)
+
+    async def script(_: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
+        return rpc_result(message, {"content": [{"type": "text", "text": "x" * 60_000}]})
+
+    upstream.script = script
+    host, port = gateway.gateway.url.removeprefix("http://").split(":")
+    body = orjson.dumps(tool_call("cancel_task"))
+    headers = gateway.headers("open") | {"Host": "localhost", "Content-Length": str(len(body))}
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    agent = socket.create_connection((host, int(port)))
+    agent.setblocking(False)
+    one = f"POST /mcp HTTP/1.1\r\n{head}\r\n".encode() + body
+    sent = 0
+    with contextlib.suppress(BlockingIOError):
+        for _ in range(1000):
+            sent += agent.send(one) == len(one)
+    await eventually(lambda: not gateway.connections())
+    agent.close()
+    assert upstream.calls("cancel_task") < sent

@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
-from gateway.policy.checks import find_problems
+from gateway.policy.checks import find_faults
 from tests.support.policies import document
 
 
 def faults(value: Any) -> list[tuple[str, str]]:
     """The pointer and the message of every problem of a policy."""
-    problems = find_problems(document(value))
+    policy = document(value)
+    problems = policy.problems(find_faults(policy))
     return [(problem.place.partition(": ")[2], problem.message) for problem in problems]
 
 
@@ -27,39 +28,33 @@ def limit(**fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("policy", "pointer"),
     [
-        *(({name: {}}, f"/{name}") for name in ("resources", "prompts", "list")),
-        *(
-            ({"all_tools": {name: []}}, f"/all_tools/{name}")
-            for name in ("require", "deny_if", "approve_if", "approval", "arguments", "concurrency")
-        ),
-        *(
-            (with_tool(**{name: {}}), f"/tools/t/{name}")
-            for name in (
-                "approve_if",
-                "approval",
-                "arguments",
-                "concurrency",
-                "rate_limit",
-                "validate",
-                "audit",
-            )
-        ),
-        *(
-            (with_tool(limits=[limit(**{name: 1})]), f"/tools/t/limits/0/{name}")
-            for name in ("increment", "increment_from", "mode")
-        ),
-        (with_tool(limits=[limit(scope="session")]), "/tools/t/limits/0/scope"),
-        (with_tool(limits=[limit(scope="server")]), "/tools/t/limits/0/scope"),
-        (with_tool(deny_if=[{"conditions": [], "mode": "shadow"}]), "/tools/t/deny_if/0/mode"),
+        ({"resources": {}}, "/resources"),
+        ({"all_tools": {"require": []}}, "/all_tools/require"),
+        (with_tool(rate_limit={}), "/tools/t/rate_limit"),
         (with_tool(action="require_approval"), "/tools/t/action"),
+        (with_tool(limits=[limit(scope="session")]), "/tools/t/limits/0/scope"),
+        (with_tool(deny_if=[{"conditions": [], "mode": "shadow"}]), "/tools/t/deny_if/0/mode"),
         ({"tools": {"get_*": {}}}, "/tools/get_*"),
     ],
 )
 def test_what_is_not_built_yet_is_refused(policy: dict[str, Any], pointer: str):
-    """A part of the language that this version does not carry out is an error, never ignored."""
+    """A part of the language that this version does not carry out is an error at every level, never ignored."""
     ((place, message),) = faults(policy)
     assert place == pointer
     assert "not supported yet by this version" in message
+
+
+@pytest.mark.parametrize("rules", [{"reason": "No."}, {"action": "allow", "reason": ""}])
+def test_a_reason_that_nobody_would_be_told_is_refused(rules: dict[str, Any]):
+    """Only `action: deny` has a reason; elsewhere it would be ignored."""
+    ((place, message),) = faults(with_tool(**rules))
+    assert place == "/tools/t/reason"
+    assert "only `action: deny` has a reason; add it" in message
+
+
+def test_a_reason_is_fine_where_it_is_told():
+    """With `deny` it is, and where the action itself is wrong there is nothing to add."""
+    assert faults(with_tool(action="deny", reason="No.")) == faults(with_tool(action="denny", reason="No.")) == []
 
 
 @pytest.mark.parametrize(
@@ -113,18 +108,28 @@ def test_limits_that_say_the_same_in_other_words_agree():
 
 
 def test_one_broken_part_hides_no_other():
-    """A part without its shape is left to the decoder; its neighbours are still checked."""
+    """A field without its shape is left to the decoder; its neighbours are still checked."""
     policy = with_tool(
         action=["deny"],
-        limits=[7, limit(max="10", window="never"), limit(window="never")],
-        deny_if=[{"conditions": [{"path": 1}, {"path": "x", "op": "eq", "value": 1}], "id": 5, "mode": 1}],
+        limits=[7, limit(max=0, window="fortnight"), limit(window="never", more=1, burst=[])],
+        deny_if=[
+            {"conditions": [{"path": 1, "op": "gt", "value": "1"}, {"path": "x", "op": "eql"}], "id": 5, "mode": 1}
+        ],
         require="all",
     )
     assert [place for place, _ in faults(policy)] == [
-        "/tools/t/deny_if/0/mode",
-        "/tools/t/deny_if/0/conditions/1/path",
+        "/tools/t/limits/1/window",
         "/tools/t/limits/2/window",
+        "/tools/t/deny_if/0/conditions/0/value",
+        "/tools/t/deny_if/0/conditions/1/path",
+        "/tools/t/deny_if/0/mode",
     ]
+
+
+def test_an_argument_that_looks_like_a_rule_is_none():
+    """A value to compare with may be any document, a policy's among them."""
+    rule = {"conditions": [{"path": "args.x", "op": "eq", "value": with_tool(limits=[limit(window="never")])}]}
+    assert faults(with_tool(deny_if=[rule])) == []
 
 
 @pytest.mark.parametrize("value", [None, 1, [], {"tools": []}, {"tools": {"t": 1}}, {"all_tools": 1}, {"hide": "x"}])

@@ -21,7 +21,7 @@ def problems(text: str) -> list[tuple[str, str]]:
 
 
 def test_mistakes_of_every_kind_are_reported_together():
-    """Shape, words, values, bounds and conflicts, each with its place and what would mend it."""
+    """Shape, words, values, bounds and conflicts in the order of the text, each with what would mend it."""
     assert problems("""\
 version: "2"
 default: deny
@@ -29,28 +29,39 @@ tols: {}
 tools:
   a:
     approve_if: []
-    limits: [{counter: c, window: minut, max: 10}]
+    limits: [{counter: c, window: minut, max: 0}]
     deny_if:
-      - conditions: [{path: args.x, op: notin, value: [1]}, {path: x, op: gt, value: "1"}]
+      - conditions: [{path: y, op: notin, value: [1]}, {path: x, op: gt, value: "1"}]
 """) == [
         ("p.yaml:1:1: /version", "unknown value; known here: 1"),
         ("p.yaml:3:1: /tols", "unknown field; did you mean `tools`?"),
-        ("p.yaml:9:37: /tools/a/deny_if/0/conditions/0/op", "unknown value; did you mean `not_in`?"),
-        ("p.yaml:6:5: /tools/a/approve_if", "`approve_if` is not supported yet by this version; remove it"),
         (
-            "p.yaml:9:62: /tools/a/deny_if/0/conditions/1/path",
-            "the path `x` must start with `args.`, as in `args.action`",
-        ),
-        (
-            "p.yaml:9:79: /tools/a/deny_if/0/conditions/1/value",
-            "`gt` compares numbers; its value must be a number, not a string",
+            "p.yaml:6:5: /tools/a/approve_if",
+            (
+                "`approve_if` is not supported yet by this version; "
+                "deny these calls with the tool's `deny_if` until it is"
+            ),
         ),
         (
             "p.yaml:7:27: /tools/a/limits/0/window",
             (
                 "`minut` is not a window; write `second`, `minute`, `hour` or `day`, "
-                "a duration such as `90s`, `15m` or `2h`, or a number of seconds"
+                "a duration such as `90s`, `15m` or `1.5h`, or a number of seconds"
             ),
+        ),
+        ("p.yaml:7:42: /tools/a/limits/0/max", "expected a whole number >= 1"),
+        (
+            "p.yaml:9:23: /tools/a/deny_if/0/conditions/0/path",
+            "the path `y` must start with `args.`, as in `args.action`",
+        ),
+        ("p.yaml:9:32: /tools/a/deny_if/0/conditions/0/op", "unknown value; did you mean `not_in`?"),
+        (
+            "p.yaml:9:57: /tools/a/deny_if/0/conditions/1/path",
+            "the path `x` must start with `args.`, as in `args.action`",
+        ),
+        (
+            "p.yaml:9:74: /tools/a/deny_if/0/conditions/1/value",
+            "`gt` compares numbers; its value must be a number, not a string",
         ),
     ]
 
@@ -60,7 +71,7 @@ def test_a_mistake_beyond_the_shapes_is_enough():
     assert problems("version: '1'\ndefault: deny\ntools: {a: {action: require_approval}}") == [
         (
             "p.yaml:3:13: /tools/a/action",
-            "`action: require_approval` is not supported yet by this version; remove it",
+            "`action: require_approval` is not supported yet by this version; use `deny` until it is",
         )
     ]
 

@@ -71,9 +71,9 @@ def revision(text: str, format: Format) -> str:
 
 def test_the_revision_is_the_same_for_every_layout():
     """Order of keys, format and spaces do not matter; any other change does."""
-    text = '{"version": "1", "default": "deny", "tools": {"b": {}, "a": {"reason": "x"}}}'
+    text = '{"version": "1", "default": "deny", "tools": {"b": {}, "a": {"action": "deny", "reason": "x"}}}'
     first = revision(text, "json")
-    assert revision("tools:\n  a: {reason: x}\n  b: {}\ndefault: deny\nversion: '1'\n", "yaml") == first
+    assert revision("tools:\n  a: {action: deny, reason: x}\n  b: {}\ndefault: deny\nversion: '1'\n", "yaml") == first
     assert revision(text.replace('"x"', '"y"'), "json") != first
     assert len(first) == 12
     assert set(first) <= set("0123456789abcdef")

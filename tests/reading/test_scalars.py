@@ -7,18 +7,23 @@ from gateway.reading import scalars
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("500ms", 0.5), ("120s", 120), ("2m", 120), ("1h", 3600), ("30d", 2592000), ("1.5s", 1.5)],
+    [("500ms", 0.5), ("120s", 120), ("2m", 120), ("1.5h", 5400), ("30d", 2592000), ("0s", 0)],
 )
 def test_durations(text, seconds):
-    """A number and a unit make seconds."""
-    assert scalars.duration_s(text) == seconds
+    """A number and a unit make nanoseconds."""
+    assert scalars.duration_ns(text) == seconds * 10**9
 
 
-@pytest.mark.parametrize("text", ["", "120", "s", "-1s", "0s", "1 s", "1S", "1e3s", "\u0661s", "1w", "0.0ms"])
+def test_durations_are_exact():
+    """No digit is lost on the way to nanoseconds."""
+    assert scalars.duration_ns("999999999999999.000000001s") == 999999999999999000000001
+
+
+@pytest.mark.parametrize("text", ["", "120", "s", "-1s", "1 s", "1S", "1e3s", "\u0661s", "1w", "9" * 5000 + "s"])
 def test_durations_refused(text):
-    """Without a unit, with another one, or not more than zero, it is no duration."""
+    """Without a unit, with another one, or below zero, it is no duration."""
     with pytest.raises(ValueError, match="duration"):
-        scalars.duration_s(text)
+        scalars.duration_ns(text)
 
 
 @pytest.mark.parametrize(

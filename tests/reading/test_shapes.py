@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from msgspec import UNSET, Meta, UnsetType
 
-from gateway.reading.shapes import faults, nearest
+from gateway.reading.shapes import faults, nearest, sound_fields
 
 
 class Inner(msgspec.Struct, frozen=True):
@@ -87,6 +87,17 @@ def test_the_names_of_a_mapping_are_judged_too():
     """Bounds on keys are faults at the key."""
     annotation = dict[Annotated[str, Meta(max_length=2)], int]
     assert list(faults({"abc": 1}, annotation)) == [(("abc",), "expected text of length <= 2")]
+
+
+def test_sound_fields_are_those_that_one_can_rely_on():
+    """What is wrong, or missing without a default, is left out; the rest is converted, or has its default."""
+    assert sound_fields({"one": {"size": 0}, "many": [{"size": 1}], "ratio": True, "x": 1}, Outer) == {
+        "perhaps": UNSET,
+        "many": (Inner(1),),
+        "listed": [],
+        "named": {},
+        "flag": False,
+    }
 
 
 def test_nearest_names_the_closest_or_all():

@@ -1,0 +1,78 @@
+"""What is under way at this moment: ids in legacy sessions, streams of each grant, and the tasks that handle them."""
+
+import asyncio
+import collections
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from gateway.mcp.codes import INVALID_REQUEST
+from gateway.mcp.message import MessageId
+from gateway.proxy.reply import Refusal
+
+# So that one grant cannot hold every connection there is (security.md, section G).
+MAX_STREAMS: Final = 64
+
+
+class Underway:
+    """The exchanges of one listener."""
+
+    def __init__(self) -> None:
+        self._ids: set[tuple[str, str, str]] = set()
+        self._streams: collections.Counter[str] = collections.Counter()
+        self._working: set[asyncio.Task[Any]] = set()
+        self._listening: set[asyncio.Task[Any]] = set()
+        self._is_draining = False
+
+    @contextlib.contextmanager
+    def exchange(self) -> Iterator[None]:
+        """The current task handles a request, until the context ends."""
+        current = {task for task in (asyncio.current_task(),) if task is not None}
+        self._working |= current
+        try:
+            yield
+        finally:
+            self._working -= current
+            self._listening -= current
+
+    def check_open(self) -> None:
+        """Raises `Refusal` (503) once the drain has begun."""
+        if self._is_draining:
+            headers = {"Retry-After": "1", "Connection": "close"}
+            raise Refusal(503, "draining", "The gateway is stopping; try again.", headers=headers)
+
+    def hold_id(self, server: str, session: str, id: MessageId) -> Callable[[], None]:
+        """Keep an id to its request until the function that is returned is called.
+
+        Servers mix up the answers to two requests of one session with one id, and some take 7 and "7" for one:
+        a list could arrive as the answer to something that is not filtered. Raises `Refusal` (400).
+        """
+        held = (server, session, str(id))
+        if held in self._ids:
+            raise Refusal(400, "id_in_flight", "A request with this id is under way.", code=INVALID_REQUEST, id=id)
+        self._ids.add(held)
+        return lambda: self._ids.discard(held)
+
+    def hold_stream(self, grant: str) -> Callable[[], None]:
+        """The current task's answer is a stream that only listens, until the function that is returned is called.
+
+        Raises `Refusal` (503) where the grant has too many.
+        """
+        if self._streams[grant] >= MAX_STREAMS:
+            headers = {"Retry-After": "10"}
+            raise Refusal(503, "streams", f"This grant has {MAX_STREAMS} streams open already.", headers=headers)
+        self._streams[grant] += 1
+        current = {task for task in (asyncio.current_task(),) if task is not None}
+        self._working -= current
+        self._listening |= current
+        return lambda: self._streams.subtract([grant])
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more, end the streams that only listen at once, and everything else within `seconds`."""
+        self._is_draining = True
+        for stream in self._listening:
+            stream.cancel()
+        if self._working:
+            await asyncio.wait(self._working, timeout=seconds)
+        for task in self._working:
+            task.cancel()
