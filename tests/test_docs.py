@@ -33,7 +33,7 @@ def test_the_policy_in_the_readme_compiles():
 
 
 async def test_the_steps_of_the_readme_lead_to_a_gateway(tmp_path: Path):
-    """"Put it before your own BinAssistMCP" works to the letter, but for installing, which a test can't, and ports."""
+    """What it says of one's own BinAssistMCP works to the letter, but for installing, which a test can't, and ports."""
     checkout, home = tmp_path / "checkout", tmp_path / "home"
     shutil.copytree(ROOT / "gateway" / "catalog", checkout / "gateway" / "catalog")
     install_command(home / "mcp-gateway" / "venv" / "bin" / "gateway")

@@ -41,16 +41,21 @@ async def test_it_prints_what_a_newcomer_needs_and_keeps_the_tokens(tmp_path: Pa
     assert "gw_" not in demo_up.config_path(tmp_path).read_text()
 
 
+def documents(directory: Path) -> dict[Path, bytes]:
+    """What the command has written for itself and for agents."""
+    return {path: path.read_bytes() for path in directory.glob("*.json")}
+
+
 async def test_a_second_one_says_where_the_first_one_is(tmp_path: Path):
     """What the first one runs on stays as it is, and the second one names the file to connect with."""
     async with demo(tmp_path):
-        before = {path: path.read_bytes() for path in tmp_path.glob("*.json")}
+        before = documents(tmp_path)
         second = demo(tmp_path)
-        with pytest.raises(RuntimeError, match="already running; connect to what .*mcp.json names"):
+        with pytest.raises(RuntimeError, match=r"already running; connect to what .*mcp\.json names"):
             await second.__aenter__()
         assert await second.ended() == 1
         assert "Traceback" not in second.output
-        assert {path: path.read_bytes() for path in tmp_path.glob("*.json")} == before
+        assert documents(tmp_path) == before
 
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -68,7 +68,7 @@ def compare(install: Path, out: Path, wire: Wire) -> Comparison:
         config = write_config(out, server_url, {_GRANT: ALLOW_ALL})
         serve = ("gateway", "serve", "--config", str(config))
         with running(*serve, ready=r"agents: (\S+)", log=out / "gateway.log") as gateway_url:
-            gateway = run_suite(install, wire, f"{gateway_url}/mcp", out / "gateway", _TOKEN)
+            gateway = run_suite(install, wire, gateway_url, out / "gateway", _TOKEN)
     return Comparison(wire.revision, direct, gateway, wire.scored(install))
 
 

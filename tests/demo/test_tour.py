@@ -8,13 +8,15 @@ import pytest
 from gateway.demo.tour import LIMITED, NOT_LISTED, PASSES, Promise, Table, outcome_of
 
 
-def result(text: str = "done", *, is_error: bool = True, **decision: Any) -> mcp_types.CallToolResult:
+def result(
+    decision: dict[str, Any] | None = None, *, text: str = "done", is_error: bool = True
+) -> mcp_types.CallToolResult:
     """A tool result, with a decision of the gateway if there is one."""
     meta: Any = {"gateway.policy/decision": {"id": "1", **decision}} if decision else None
     return mcp_types.CallToolResult(content=[mcp_types.TextContent(text=text)], is_error=is_error, _meta=meta)
 
 
-THROTTLED = {"verdict": "throttle", "rule": LIMITED.rule, "retry_after_ms": 59_000}
+THROTTLED: dict[str, Any] = {"verdict": "throttle", "rule": LIMITED.rule, "retry_after_ms": 59_000}
 
 
 def test_one_broken_promise_breaks_the_table(capsys: pytest.CaptureFixture[str]):
@@ -33,9 +35,9 @@ def test_one_broken_promise_breaks_the_table(capsys: pytest.CaptureFixture[str])
     ("answer", "outcome"),
     [
         (result(is_error=False), PASSES),
-        (result("out of order"), Promise("failed at the server")),
-        (result(**THROTTLED), LIMITED),
-        (result(verdict="deny", rule="(default deny)"), NOT_LISTED),
+        (result(), Promise("failed at the server")),
+        (result(THROTTLED), LIMITED),
+        (result({"verdict": "deny", "rule": "(default deny)"}), NOT_LISTED),
     ],
 )
 def test_the_decision_is_read_from_the_answer(answer: mcp_types.CallToolResult, outcome: Promise):
@@ -47,11 +49,11 @@ def test_the_decision_is_read_from_the_answer(answer: mcp_types.CallToolResult, 
     "answer",
     [
         result(is_error=False),
-        result("[POLICY DENIED] cancel_task is limited to 10 calls a minute. Try again in 59 s."),
-        result(**{**THROTTLED, "verdict": "deny"}),
-        result(**{**THROTTLED, "rule": "/all_tools/limits/calls"}),
-        result(verdict="throttle", rule=LIMITED.rule),
-        result(is_error=False, **THROTTLED),
+        result(text="[POLICY DENIED] cancel_task is limited to 10 calls a minute. Try again in 59 s."),
+        result(THROTTLED | {"verdict": "deny"}),
+        result(THROTTLED | {"rule": "/all_tools/limits/calls"}),
+        result({"verdict": "throttle", "rule": LIMITED.rule}),
+        result(THROTTLED, is_error=False),
     ],
 )
 def test_only_the_promised_decision_is_as_promised(answer: mcp_types.CallToolResult):

@@ -55,16 +55,16 @@ async def test_a_second_sigterm_ends_it_at_once(upstream: ScriptedUpstream, tmp_
         return web.Response(status=202)
 
     upstream.script = script
-    async with GatewayProcess(write_config(tmp_path, upstream.url, {"seed": SEED_POLICY})) as process:
-        async with aiohttp.ClientSession(headers=HEADERS) as client:
-            calling = asyncio.ensure_future(client.post(process.url, json=tool_call("cancel_task")))
-            await eventually(lambda: upstream.calls("cancel_task") == 1)
-            process.terminate()
-            await process.says("stopping")
-            process.terminate()
-            async with asyncio.timeout(2):
-                assert await process.ended() == -signal.SIGTERM
-            await asyncio.gather(calling, return_exceptions=True)
+    config = write_config(tmp_path, upstream.url, {"seed": SEED_POLICY})
+    async with GatewayProcess(config) as process, aiohttp.ClientSession(headers=HEADERS) as client:
+        calling = asyncio.ensure_future(client.post(process.url, json=tool_call("cancel_task")))
+        await eventually(lambda: upstream.calls("cancel_task") == 1)
+        process.terminate()
+        await process.says("stopping")
+        process.terminate()
+        async with asyncio.timeout(2):
+            assert await process.ended() == -signal.SIGTERM
+        await asyncio.gather(calling, return_exceptions=True)
 
 
 async def test_a_second_gateway_on_the_same_state_is_refused(upstream: ScriptedUpstream, tmp_path: Path):
