@@ -52,7 +52,13 @@ def add_parser(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         action="store_true",
         help=f"take any free ports instead of {', '.join(map(str, PORTS.values()))}",
     )
-    parser.add_argument("--slow", action="store_true", help="let analysis block the stand-in, as the real server")
+    # Suppressed, so that leaving it out here does not undo it before the action.
+    parser.add_argument(
+        "--slow",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="let analysis block the stand-in, as the real server",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -64,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         tokens = _tokens(directory)
         config = load_config(_write_config(directory, ports, tokens))
         # A process of its own, so that its blocking calls block nobody else.
-        stand_in = ["demo", "serve", "--port", str(ports["server"]), *(["--slow"] if args.slow else [])]
+        stand_in = ["demo", "--port", str(ports["server"]), *(["--slow"] if args.slow else [])]
         with background.running("the demo server", stand_in, lambda: _accepts_connections(ports["server"])):
             serve(config, lambda gateway: _announce(gateway, directory, ports, tokens))
     return 0
@@ -108,7 +114,7 @@ def _owned(directory: Path) -> Iterator[None]:
             raise
         raise GatewayError(
             f"already running; connect to what {client_config_path(directory)} names, "
-            "or run another one with --directory and --free-ports"
+            "or run another one with a --directory of its own"
         ) from None
     try:
         yield

@@ -73,7 +73,7 @@ def start_line(config: Config, url: str, admin_url: str) -> str:
         paths.insert(0, "/mcp")
     return (
         f"agents: {url}{' and '.join(paths)}  admin: {admin_url}  servers: {', '.join(config.servers)}  "
-        f"grants: {len(config.grants)}  core: {fastpath.IMPLEMENTATION}  state: {config.state_dir}"
+        f"grants: {len(config.grants)}  core: {fastpath.IMPLEMENTATION}  state: {config.state_dir.absolute()}"
     )
 
 

@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from types import SimpleNamespace
 
 import pytest
 
 from gateway.cli import demo
+from gateway.errors import GatewayError
 
 RUN = "import sys; from gateway.cli.main import main; sys.exit(main({arguments}))"
 
@@ -32,11 +34,27 @@ def started(code):
             process.kill()
 
 
-def test_what_is_left_out_has_the_defaults_of_the_real_server():
-    """Loopback, port 9090, not slow; `serve` is the action that goes without saying."""
-    args = parse()
-    assert (args.action, args.host, args.port, args.slow) == ("serve", "127.0.0.1", 9090, False)
-    assert vars(parse("serve")) == vars(args)
+@pytest.mark.parametrize(
+    ("words", "served"),
+    [
+        ([], ("127.0.0.1", 9090, False)),
+        (["--slow"], ("127.0.0.1", 9090, True)),
+        (["--host", "::1", "--port", "0"], ("::1", 0, False)),
+    ],
+)
+def test_alone_it_serves_where_the_real_server_would(words, served, monkeypatch):
+    """Loopback, port 9090 and not slow, unless told otherwise."""
+    calls = []
+    monkeypatch.setattr("gateway.cli.extra.load", lambda *_: SimpleNamespace(serve=lambda *args: calls.append(args)))
+    assert demo.run(parse(*words)) == 0
+    assert calls == [served]
+
+
+@pytest.mark.parametrize("words", [["--slow", "up"], ["up", "--slow"]])
+def test_slow_is_slow_before_and_after_the_action(words):
+    """The option means the same in both places."""
+    assert parse(*words).slow is True
+    assert parse("up").slow is False
 
 
 @pytest.mark.parametrize(
@@ -45,8 +63,6 @@ def test_what_is_left_out_has_the_defaults_of_the_real_server():
         (["fly"], "invalid choice: 'fly'"),
         (["up", "--host", "::1"], "unrecognized arguments: --host"),
         (["up", "--port", "1"], "unrecognized arguments: --port"),
-        (["--port=1", "up"], "unrecognized arguments: --port=1"),
-        (["serve", "--directory", "d"], "unrecognized arguments: --directory"),
         (["tour", "--slow"], "unrecognized arguments: --slow"),
     ],
 )
@@ -57,17 +73,24 @@ def test_what_an_action_would_ignore_is_refused(words, message, capsys):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [["--port=1", "up"], ["--host=::1", "tour"]])
+def test_an_action_does_not_take_where_the_server_listens(words):
+    """What would be ignored is refused, with the way to the action's own options."""
+    with pytest.raises(GatewayError, match=f"gateway demo {words[1]} --help"):
+        demo.run(parse(*words))
+
+
 @pytest.mark.parametrize("port", ["70000", "-1", "http"])
 def test_what_is_no_port_is_refused(port, capsys):
     """The error says which numbers are ports."""
     with pytest.raises(SystemExit):
-        parse("serve", f"--port={port}")
+        parse(f"--port={port}")
     assert f"'{port}' is no port; give a number from 0 to 65535" in capsys.readouterr().err
 
 
 def test_one_line_says_where_it_listens_and_an_interrupt_ends_it():
     """The URL printed can be used at once; Ctrl-C is a normal end."""
-    with started(RUN.format(arguments=["demo", "serve", "--port", "0", "--slow"])) as process:
+    with started(RUN.format(arguments=["demo", "--port", "0", "--slow"])) as process:
         line = process.stdout.readline().strip()
         url = line.removeprefix("BinAssistMCP stand-in on ")
         with urllib.request.urlopen(url.replace("/mcp", "/debug/calls"), timeout=10) as answer:

@@ -66,7 +66,7 @@ def test_only_the_promised_decision_is_as_promised(answer: mcp_types.CallToolRes
 def test_a_refused_call_shows_what_the_agent_was_told(capsys: pytest.CaptureFixture[str]):
     """The rule stands in the row, and the text on one line below it."""
     table = Table()
-    table.call("call 11", result("too\n  often", **THROTTLED), LIMITED)
+    table.call("call 11", result(THROTTLED, text="too\n  often"), LIMITED)
     row, told = capsys.readouterr().out.splitlines()[2:]
     assert table.is_as_promised
     assert LIMITED.rule in row

@@ -4,8 +4,9 @@ import base64
 
 import pytest
 
+from gateway.mcp.codes import HEADER_MISMATCH
 from gateway.mcp.headers import check, forwarded, returned, value_of
-from gateway.mcp.versions import HEADER_MISMATCH, Era, MismatchError
+from gateway.mcp.versions import Era, MismatchError
 from tests.support.messages import call, modern, notification, request, response
 
 

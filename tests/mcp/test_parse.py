@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.mcp.codes import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR
 from gateway.mcp.message import Notification, Request, Response
-from gateway.mcp.parse import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, MalformedError, parse_message
+from gateway.mcp.parse import MalformedError, parse_message
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 EDGE_NUMBERS = st.sampled_from(

@@ -2,9 +2,9 @@
 
 import pytest
 
+from gateway.mcp.codes import HEADER_MISMATCH, INVALID_PARAMS
 from gateway.mcp.message import PROTOCOL_VERSION_KEY
-from gateway.mcp.parse import INVALID_PARAMS
-from gateway.mcp.versions import HEADER_MISMATCH, Era, MismatchError, era_of
+from gateway.mcp.versions import Era, MismatchError, era_of
 from tests.support.messages import modern, notification, request, response
 
 

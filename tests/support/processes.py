@@ -95,10 +95,10 @@ class GatewayProcess(CommandProcess):
 
 
 class DemoProcess(CommandProcess):
-    """`gateway demo serve` on a free port. `url` is known once started."""
+    """`gateway demo` on a free port. `url` is known once started."""
 
     def __init__(self) -> None:
-        super().__init__("demo", "serve", "--port", "0", ready=r"(http://127\.0\.0\.1:\d+/mcp)")
+        super().__init__("demo", "--port", "0", ready=r"(http://127\.0\.0\.1:\d+/mcp)")
 
     def _has_started(self, ready: re.Match[str]) -> None:
         self.url = ready[1]
