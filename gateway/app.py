@@ -22,6 +22,7 @@ from gateway.policy.engine import NO_POLICY, Engine
 from gateway.policy.load import load_policy
 from gateway.policy.tables import CompiledPolicy, compile_policy
 from gateway.proxy.connection import Listener
+from gateway.proxy.dispatch import Dispatch
 from gateway.proxy.downstream import Downstream, Endpoint
 from gateway.proxy.gate import Gate, GrantBudget
 from gateway.proxy.identity import Grant, Identity
@@ -62,14 +63,22 @@ class Gateway:
         tools = KnownNames(tool for policy in policies.values() for tool in policy.tools)
         self._endpoints = self._make_endpoints()
         self._underway = Underway()
+        identity = Identity(self._grants(policies), clock)
+        recorder = Recorder(self._journal, self._metrics, tools, clock)
+        dispatch = Dispatch(
+            gate=Gate(clock),
+            identity=identity,
+            recorder=recorder,
+            underway=self._underway,
+            session_key=load_key(config.state_dir / "session.key"),
+        )
         self._downstream = Downstream(
             self._endpoints,
             addresses=Addresses.of(config.listen.host, config.allowed_hosts, config.allowed_origins),
-            identity=Identity(self._grants(policies), clock),
-            gate=Gate(clock),
-            recorder=Recorder(self._journal, self._metrics, tools, clock),
+            identity=identity,
+            dispatch=dispatch,
+            recorder=recorder,
             underway=self._underway,
-            session_key=load_key(config.state_dir / "session.key"),
         )
         self.runners: list[web.BaseRunner] = []
         """The listeners, once started: the second one's first, then the agents'."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -11,32 +11,25 @@ from aiohttp import web
 
 from gateway.addresses import Addresses, ForeignAddressError
 from gateway.mcp import headers as mcp_headers
-from gateway.mcp import session
 from gateway.mcp.codes import INTERNAL_ERROR, INVALID_REQUEST
 from gateway.mcp.headers import Headers
 from gateway.mcp.message import Message, Request, Response
-from gateway.mcp.methods import METHODS, Governance
 from gateway.mcp.parse import MalformedError, parse_message
 from gateway.mcp.versions import Era, MismatchError, era_of
-from gateway.policy import names
-from gateway.policy.decision import Decision, Verdict
 from gateway.proxy import edge, reply
-from gateway.proxy.gate import Gate
-from gateway.proxy.identity import Grant, Identity
-from gateway.proxy.listing import ListFilter
+from gateway.proxy.dispatch import Dispatch
+from gateway.proxy.identity import Identity
 from gateway.proxy.record import Exchange, Recorder
-from gateway.proxy.relay import Outbound, Relay
-from gateway.proxy.reply import Refusal, Reply
+from gateway.proxy.relay import Relay
+from gateway.proxy.reply import Refusal
 from gateway.proxy.sink import HttpSink, http_response
-from gateway.proxy.transfer import EVENT_STREAM, JSON
+from gateway.proxy.transfer import EVENT_STREAM
 from gateway.proxy.underway import Underway
 
 logger = logging.getLogger(__name__)
 
-_LISTS: Final = frozenset({Governance.TOOL_LIST, Governance.RESOURCE_LIST, Governance.PROMPT_LIST})
 # For an agent that is no longer there to see it; the number nginx made customary.
 AGENT_GONE: Final = 499
-_STREAM: Final = Decision(Verdict.ALLOW, names.PROTOCOL)
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -55,18 +48,16 @@ class Downstream:
         *,
         addresses: Addresses,
         identity: Identity,
-        gate: Gate,
+        dispatch: Dispatch,
         recorder: Recorder,
         underway: Underway,
-        session_key: bytes,
     ) -> None:
         """`endpoints` by the exact path that reaches them, such as `/mcp/binassist`."""
         self._endpoints = endpoints
         self._addresses = addresses
         self._identity = identity
-        self._gate = gate
+        self._dispatch = dispatch
         self._recorder = recorder
-        self._session_key = session_key
         self._underway = underway
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -126,111 +117,23 @@ class Downstream:
         exchange.identified(grant)
         match request.method:
             case "POST":
-                outbound = await self._judged_message(exchange, sink, request, headers, grant)
-            case "GET" | "DELETE":
-                outbound = self._stream_or_end(exchange, request, headers, grant)
+                message, era = await self._read(exchange, request, headers)
+                caller = self._dispatch.caller(grant, endpoint.relay, headers)
+                await self._dispatch.message(exchange, sink, caller, message, era)
+            case "GET":
+                edge.check_accept(headers, EVENT_STREAM)
+                await self._dispatch.stream(exchange, sink, self._dispatch.caller(grant, endpoint.relay, headers))
+            case "DELETE":
+                await self._dispatch.end_session(exchange, sink, self._dispatch.caller(grant, endpoint.relay, headers))
             case _:
                 raise Refusal(405, "method", "Use POST, GET or DELETE.", headers={"Allow": "POST, GET, DELETE"})
-        if outbound is None:
-            return
-        lifetime_s = None
-        if outbound.is_listening:
-            exchange.at_close(self._underway.hold_stream(grant.label))
-            lifetime_s = self._identity.remaining_s(grant)
-        async with asyncio.timeout(lifetime_s):
-            await endpoint.relay.run(exchange, sink, outbound)
 
-    async def _judged_message(
-        self, exchange: Exchange, sink: HttpSink, request: web.BaseRequest, headers: Headers, grant: Grant
-    ) -> Outbound | None:
-        """What a POST sends on to the server; None when it was refused and answered."""
+    async def _read(self, exchange: Exchange, request: web.BaseRequest, headers: Headers) -> tuple[Message, Era]:
         body = await edge.read_body(request, headers)
         exchange.read()
         message, era = _read_message(body, headers)
         exchange.parsed()
-        upstream_session = self._session(headers, grant)
-        if upstream_session is not None and isinstance(message, Request):
-            exchange.at_close(self._underway.hold_id(grant.server, upstream_session, message.id))
-        elif upstream_session is None and isinstance(message, Response):
-            raise Refusal(
-                400, "envelope", "A response belongs to a session: Mcp-Session-Id is missing.", code=INVALID_REQUEST
-            )
-        judged = self._gate.decide(grant, message)
-        decision = exchange.decided(grant, message, judged)
-        if decision is not judged:
-            self._gate.settle(grant, judged)
-        if decision.verdict is not Verdict.ALLOW:
-            await sink.reply(_refused(message, decision, era, exchange))
-            return None
-        is_list = isinstance(message, Request) and METHODS.get(message.method) in _LISTS
-        return self._outbound(
-            "POST",
-            message,
-            [("Content-Type", JSON), ("Accept", f"{JSON}, {EVENT_STREAM}")],
-            headers,
-            grant,
-            upstream_session,
-            era=era,
-            filters_lists=is_list,
-            settle=lambda: self._gate.settle(grant, judged),
-        )
-
-    def _stream_or_end(self, exchange: Exchange, request: web.BaseRequest, headers: Headers, grant: Grant) -> Outbound:
-        """GET opens a legacy session's stream, DELETE ends the session. Neither carries a message to judge."""
-        if request.method == "GET":
-            edge.check_accept(headers, EVENT_STREAM)
-        upstream_session = self._session(headers, grant)
-        decision = exchange.decided(grant, None, _STREAM)
-        if decision.verdict is not Verdict.ALLOW:
-            raise Refusal(503, "audit", decision.message, headers={"Retry-After": "1"})
-        return self._outbound(
-            request.method,
-            None,
-            [("Accept", EVENT_STREAM)],
-            headers,
-            grant,
-            upstream_session,
-            era=Era.LEGACY,
-            # An answer that was resumed arrives on a GET stream, and may be a list.
-            filters_lists=request.method == "GET",
-            settle=lambda: False,
-        )
-
-    def _outbound(
-        self,
-        method: str,
-        message: Message | None,
-        ours: list[tuple[str, str]],
-        headers: Headers,
-        grant: Grant,
-        session_id: str | None,
-        *,
-        era: Era,
-        filters_lists: bool,
-        settle: Callable[[], bool],
-    ) -> Outbound:
-        """A request to the server: our headers, then those of the agent's that travel on."""
-        session_header = [] if session_id is None else [(mcp_headers.SESSION_ID, session_id)]
-        return Outbound(
-            method,
-            message,
-            [*ours, *session_header, *mcp_headers.forwarded(headers)],
-            session_id is not None,
-            era,
-            list_filter=ListFilter(grant.engine, self._recorder.tools.learn) if filters_lists else None,
-            seal=lambda id: session.seal(self._session_key, grant.server, grant.label, id),
-            settle=settle,
-        )
-
-    def _session(self, headers: Headers, grant: Grant) -> str | None:
-        """The server's own session id, for the agent's. Raises `Refusal` (404) for one that is not its own."""
-        sealed = mcp_headers.value_of(headers, mcp_headers.SESSION_ID)
-        if sealed is None:
-            return None
-        upstream_id = session.unseal(self._session_key, grant.server, grant.label, sealed)
-        if upstream_id is None:
-            raise reply.session_not_found()
-        return upstream_id
+        return message, era
 
 
 def _read_message(body: bytes, headers: Headers) -> tuple[Message, Era]:
@@ -247,9 +150,3 @@ def _read_message(body: bytes, headers: Headers) -> tuple[Message, Era]:
     if era is Era.MODERN and isinstance(message, Response):
         raise Refusal(400, "envelope", "Responses are not sent in this revision of the protocol.", code=INVALID_REQUEST)
     return message, era
-
-
-def _refused(message: Message, decision: Decision, era: Era, exchange: Exchange) -> Reply:
-    if isinstance(message, Request) and message.method not in METHODS:
-        return reply.unknown_method(message, era)
-    return reply.refused(message, decision, era, exchange.id)

@@ -1,0 +1,151 @@
+"""From a message that has been read to its answer: judge, record, refuse or relay. The same for every transport."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from gateway.mcp import headers as mcp_headers
+from gateway.mcp import session
+from gateway.mcp.codes import INVALID_REQUEST
+from gateway.mcp.message import Message, Request, Response
+from gateway.mcp.methods import ENDLESS, METHODS, Governance
+from gateway.mcp.versions import Era
+from gateway.policy import names
+from gateway.policy.decision import Decision, Verdict
+from gateway.proxy import reply
+from gateway.proxy.gate import Gate
+from gateway.proxy.identity import Grant, Identity
+from gateway.proxy.listing import ListFilter
+from gateway.proxy.record import Exchange, Recorder
+from gateway.proxy.relay import Outbound, Relay
+from gateway.proxy.reply import Refusal, Reply
+from gateway.proxy.sink import Sink
+from gateway.proxy.transfer import EVENT_STREAM, JSON
+from gateway.proxy.underway import Underway
+
+_LISTS: Final = frozenset({Governance.TOOL_LIST, Governance.RESOURCE_LIST, Governance.PROMPT_LIST})
+_STREAM: Final = Decision(Verdict.ALLOW, names.PROTOCOL)
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who sends, and in which session."""
+
+    grant: Grant
+    relay: Relay
+    """The way to the grant's server."""
+    headers: list[tuple[str, str]]
+    """Those of the agent's that travel on to the server."""
+    session_id: str | None
+    """The server's own id of the legacy session; None outside of one."""
+
+
+class Dispatch:
+    """Takes messages from every transport to the servers."""
+
+    def __init__(
+        self, *, gate: Gate, identity: Identity, recorder: Recorder, underway: Underway, session_key: bytes
+    ) -> None:
+        self._gate = gate
+        self._identity = identity
+        self._recorder = recorder
+        self._underway = underway
+        self._session_key = session_key
+
+    def caller(self, grant: Grant, relay: Relay, headers: mcp_headers.Headers) -> Caller:
+        """The caller that a request's headers describe. Raises `Refusal` (404) for a session of another's."""
+        sealed = mcp_headers.value_of(headers, mcp_headers.SESSION_ID)
+        upstream_id = None
+        if sealed is not None:
+            upstream_id = session.unseal(self._session_key, grant.server, grant.label, sealed)
+            if upstream_id is None:
+                raise reply.session_not_found()
+        return Caller(grant, relay, mcp_headers.forwarded(headers), upstream_id)
+
+    async def message(self, exchange: Exchange, sink: Sink, caller: Caller, message: Message, era: Era) -> None:
+        """Judge one message and see to its answer. Raises `Refusal` for one that has no place in its session."""
+        self._hold(exchange, caller, message)
+        judged = self._gate.decide(caller.grant, message)
+        decision = exchange.decided(caller.grant, message, judged)
+        if decision is not judged:
+            self._gate.settle(caller.grant, judged)
+        if decision.verdict is not Verdict.ALLOW:
+            await sink.reply(_refused(message, decision, era, exchange))
+            return
+        is_list = isinstance(message, Request) and METHODS.get(message.method) in _LISTS
+        ours = [("Content-Type", JSON), ("Accept", f"{JSON}, {EVENT_STREAM}")]
+        settle = self._settling(caller.grant, judged)
+        await self._relay(exchange, sink, caller, self._outbound("POST", message, ours, caller, era, is_list, settle))
+
+    async def stream(self, exchange: Exchange, sink: Sink, caller: Caller) -> None:
+        """Open the stream of a legacy session; there is no message to judge. Raises `Refusal`."""
+        exchange.at_close(self._underway.hold_stream(caller.grant.label))
+        # An answer that was resumed arrives on such a stream, and may be a list.
+        await self._without_message(exchange, sink, caller, "GET", filters_lists=True)
+
+    async def end_session(self, exchange: Exchange, sink: Sink, caller: Caller) -> None:
+        """End a legacy session. Raises `Refusal`."""
+        await self._without_message(exchange, sink, caller, "DELETE", filters_lists=False)
+
+    async def _without_message(
+        self, exchange: Exchange, sink: Sink, caller: Caller, method: str, *, filters_lists: bool
+    ) -> None:
+        decision = exchange.decided(caller.grant, None, _STREAM)
+        if decision.verdict is not Verdict.ALLOW:
+            raise Refusal(503, "audit", decision.message, headers={"Retry-After": "1"})
+        ours = [("Accept", EVENT_STREAM)]
+        outbound = self._outbound(method, None, ours, caller, Era.LEGACY, filters_lists, lambda: False)
+        await self._relay(exchange, sink, caller, outbound)
+
+    async def _relay(self, exchange: Exchange, sink: Sink, caller: Caller, outbound: Outbound) -> None:
+        """Relay; a stream that only listens ends with its grant, which raises `TimeoutError`."""
+        lifetime_s = self._identity.remaining_s(caller.grant) if outbound.is_listening else None
+        async with asyncio.timeout(lifetime_s):
+            await caller.relay.run(exchange, sink, outbound)
+
+    def _hold(self, exchange: Exchange, caller: Caller, message: Message) -> None:
+        """Keep what the message takes up until its exchange is over."""
+        match message:
+            case Request():
+                if caller.session_id is not None:
+                    exchange.at_close(self._underway.hold_id(caller.grant.server, caller.session_id, message.id))
+                if message.method in ENDLESS:
+                    exchange.at_close(self._underway.hold_stream(caller.grant.label))
+            case Response() if caller.session_id is None:
+                raise Refusal(400, "envelope", "A response belongs to a session of its own.", code=INVALID_REQUEST)
+            case _:
+                pass
+
+    def _outbound(
+        self,
+        method: str,
+        message: Message | None,
+        ours: list[tuple[str, str]],
+        caller: Caller,
+        era: Era,
+        filters_lists: bool,
+        settle: Callable[[], bool],
+    ) -> Outbound:
+        """A request to the server: our headers, then those of the agent's that travel on."""
+        grant = caller.grant
+        session_header = [] if caller.session_id is None else [(mcp_headers.SESSION_ID, caller.session_id)]
+        return Outbound(
+            method,
+            message,
+            [*ours, *session_header, *caller.headers],
+            caller.session_id is not None,
+            era,
+            list_filter=ListFilter(grant.engine, self._recorder.tools.learn) if filters_lists else None,
+            seal=lambda id: session.seal(self._session_key, grant.server, grant.label, id),
+            settle=settle,
+        )
+
+    def _settling(self, grant: Grant, judged: Decision) -> Callable[[], bool]:
+        return lambda: self._gate.settle(grant, judged)
+
+
+def _refused(message: Message, decision: Decision, era: Era, exchange: Exchange) -> Reply:
+    if isinstance(message, Request) and message.method not in METHODS:
+        return reply.unknown_method(message, era)
+    return reply.refused(message, decision, era, exchange.id)
