@@ -2,7 +2,6 @@
 
 import pytest
 
-from gateway import errors
 from gateway.errors import CountersFullError, DocumentError, GatewayError, Problem, StateError
 
 
@@ -25,9 +24,3 @@ def test_every_error_on_purpose_has_one_root(kind: type[Exception]):
     """Whoever catches `GatewayError` catches what the gateway raises on purpose, and nothing else."""
     assert issubclass(kind, GatewayError)
     assert not issubclass(GatewayError, (OSError, ValueError))
-
-
-def test_every_class_says_whose_fault_it_is():
-    """Each error class has a docstring."""
-    kinds = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
-    assert all(kind.__doc__ for kind in kinds)

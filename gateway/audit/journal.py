@@ -3,7 +3,6 @@
 A line is in the operating system's hands when `append` returns, so it survives the gateway being killed.
 """
 
-import fcntl
 import os
 from pathlib import Path
 from typing import Final
@@ -12,6 +11,7 @@ import msgspec
 
 from gateway.audit.event import AuditRecord
 from gateway.errors import GatewayError, StateError
+from gateway.lock import Lock
 
 FILE_NAME: Final = "journal.jsonl"
 
@@ -31,19 +31,17 @@ class Journal:
         self._encode = msgspec.json.Encoder().encode
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = Lock.take(directory / f"{FILE_NAME}.lock")
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            raise StateError(f"{self.path}: the audit journal cannot be opened: {error.strerror}") from None
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._file)
-            raise StateError(f"{self.path}: in use by another gateway; give each its own state_dir") from None
+            reason = f"{error.strerror}; it must be a plain file that this user may write"
+            raise StateError(f"{self.path}: the audit journal cannot be opened: {reason}") from None
         try:
             self._size = os.fstat(self._file).st_size
             self._end_torn_line()
         except OSError as error:
             os.close(self._file)
+            self._lock.release()
             raise StateError(f"{self.path}: the audit journal cannot be written: {error.strerror}") from None
 
     def append(self, record: AuditRecord) -> None:
@@ -65,6 +63,7 @@ class Journal:
         """Put everything on the disk and let go of the file."""
         os.fsync(self._file)
         os.close(self._file)
+        self._lock.release()
 
     def _end_torn_line(self) -> None:
         """Keep a line that a crash of the machine cut short apart from the first new one."""

@@ -17,7 +17,7 @@ from gateway.cli import background
 from gateway.cli.serve import serve
 from gateway.config import load_config
 from gateway.errors import GatewayError, StateError
-from gateway.store.lock import Lock
+from gateway.lock import Lock
 from gateway.tokens import new_token, token_digest
 
 # What to listen on where it is free.

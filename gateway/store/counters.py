@@ -12,11 +12,11 @@ from pathlib import Path
 from gateway import fastpath
 from gateway.clock import Clock
 from gateway.errors import CountersFullError
+from gateway.lock import Lock
 from gateway.store.bucket import CounterSpec, carry, is_live
 from gateway.store.counter_file import open_table
 from gateway.store.counter_table import FIRST_OFFSET, CounterTable, Entry, Fingerprint, fingerprint
 from gateway.store.extents import Extents
-from gateway.store.lock import Lock
 
 __all__ = ["CounterSpec", "CounterStore", "read_boot_id"]
 

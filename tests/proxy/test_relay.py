@@ -57,8 +57,10 @@ async def test_an_agent_that_stops_reading_is_cut_off(
     agent.close()
 
 
-async def test_a_failure_of_the_agents_side_is_not_the_servers(gateway: RunningGateway, upstream: ScriptedUpstream):
-    """After an agent was lost in the middle, the next call goes through as if nothing had been."""
+async def test_an_answer_left_unread_changes_nothing_for_the_next_call(
+    gateway: RunningGateway, upstream: ScriptedUpstream
+):
+    """After an agent closed on an answer it had not read, the next call goes through as if nothing had been."""
     assert "result" in await gateway.call()
     session = gateway.client.post(gateway.url, json=tool_call("cancel_task"), headers=gateway.headers())
     (await session).close()

@@ -7,12 +7,12 @@ import sys
 import pytest
 
 from gateway.errors import StateError
-from gateway.store.lock import Lock
+from gateway.lock import Lock
 
 HOLD = """
 import sys
 from pathlib import Path
-from gateway.store.lock import Lock
+from gateway.lock import Lock
 lock = Lock.take(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()
