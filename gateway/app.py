@@ -57,7 +57,7 @@ class Gateway:
         self._journal = Journal(config.state_dir / "audit")
         self._metrics = Metrics(__version__, fastpath.IMPLEMENTATION)
         self._upstreams = {
-            name: Upstream(name, server.url, server.headers, server.timeout_s, {})
+            name: Upstream(name, server.url, server.headers, server.timeout_s, server.tool_timeouts_s)
             for name, server in config.servers.items()
         }
         tools = KnownNames(tool for policy in policies.values() for tool in policy.tools)

@@ -32,6 +32,8 @@ class Server(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     """Sent with every request to the server, our credential among them."""
     timeout_s: float
+    tool_timeouts_s: dict[str, float]
+    """Instead of `timeout_s`, for calls of these tools."""
 
     def __repr__(self) -> str:
         # The values of headers are credentials: they must not reach a log by way of a repr.
@@ -138,7 +140,13 @@ class _Policies:
 
 
 def _server(name: str, entry: ServerEntry) -> Server:
-    return Server(name=name, url=entry.url, headers=entry.headers, timeout_s=timeout_s(entry.timeout))
+    return Server(
+        name=name,
+        url=entry.url,
+        headers=entry.headers,
+        timeout_s=timeout_s(entry.timeout),
+        tool_timeouts_s={tool: timeout_s(written) for tool, written in entry.tool_timeouts.items()},
+    )
 
 
 def _grant(entry: GrantEntry) -> Grant:

@@ -53,6 +53,7 @@ class ServerEntry(msgspec.Struct, frozen=True):
     url: str
     headers: dict[str, str] = {}
     timeout: float | str = "120s"
+    tool_timeouts: dict[str, float | str] = {}
 
 
 class GrantEntry(msgspec.Struct, frozen=True):
@@ -173,6 +174,8 @@ def _server_faults(parts: _Parts) -> Iterator[Fault]:
             case ("servers", str(name)):
                 yield from _fault(path, scalars.name, name)
             case ("servers", str(), "timeout") if isinstance(value, str | int | float):
+                yield from _fault(path, timeout_s, value)
+            case ("servers", str(), "tool_timeouts", str()) if isinstance(value, str | int | float):
                 yield from _fault(path, timeout_s, value)
             case ("servers", str(server), "headers", str(header)):
                 if message := _header_complaint(header.lower(), value):

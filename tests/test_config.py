@@ -67,6 +67,7 @@ def test_a_configuration_becomes_values(file, tmp_path):
             url="http://127.0.0.1:9090/mcp",
             headers={"X-Api-Key": "ours, to the server"},
             timeout_s=120,
+            tool_timeouts_s={},
         )
     }
     assert config.grants == (
@@ -200,3 +201,13 @@ def test_secrets_that_everybody_can_read_are_warned_about(file):
     assert "chmod o-r" in warning
     write(file, CONFIG.replace('headers: {X-Api-Key: "ours, to the server"}', "headers: {}"), 0o644)
     assert load_config(file).warnings == ()
+
+
+def test_a_tools_own_time_out_is_read_and_checked(file):
+    """Durations as for the server; one that is none is named by its place."""
+    text = file.read_text()
+    file.write_text(text.replace("timeout: 2m", "timeout: 2m\n    tool_timeouts: {get_code: 500ms, slow: 90}"))
+    assert load_config(file).servers["binassist"].tool_timeouts_s == {"get_code": 0.5, "slow": 90}
+    file.write_text(text.replace("timeout: 2m", "timeout: 2m\n    tool_timeouts: {get_code: soon}"))
+    with pytest.raises(DocumentError, match="/servers/binassist/tool_timeouts/get_code: "):
+        load_config(file)

@@ -278,3 +278,19 @@ async def test_many_small_answers_to_a_silent_reader_do_not_pile_up(
     await eventually(lambda: not gateway.connections())
     agent.close()
     assert upstream.calls("cancel_task") < sent
+
+
+async def test_a_tool_may_have_a_time_out_of_its_own(start_gateway: StartGateway, upstream: ScriptedUpstream):
+    """A slow tool is waited for longer than the rest of its server, and a quick one shorter."""
+    policy = {"version": "1", "default": "allow"}
+    gateway = await start_gateway({"seed": policy}, timeout="10s", tool_timeouts={"get_code": "50ms"})
+
+    async def script(server: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
+        if message["params"]["name"] == "get_code":
+            await server.released.wait()
+        return server.default_answer(message)
+
+    upstream.script = script
+    answer = await gateway.call("get_code")
+    assert "did not answer within 0.05 s" in answer["result"]["content"][0]["text"]
+    assert is_allowed(await gateway.call("list_tasks"))
