@@ -28,6 +28,7 @@ from gateway.proxy.gate import Gate, GrantBudget
 from gateway.proxy.identity import Grant, Identity
 from gateway.proxy.record import Recorder
 from gateway.proxy.relay import Relay
+from gateway.proxy.task_handles import TaskHandles
 from gateway.proxy.underway import Underway
 from gateway.proxy.upstream import Upstream
 from gateway.store.counters import CounterStore, read_boot_id
@@ -65,11 +66,13 @@ class Gateway:
         self._underway = Underway()
         identity = Identity(self._grants(policies), clock)
         recorder = Recorder(self._journal, self._metrics, tools, clock)
+        task_handles = TaskHandles()
         dispatch = Dispatch(
-            gate=Gate(clock),
+            gate=Gate(clock, task_handles),
             identity=identity,
             recorder=recorder,
             underway=self._underway,
+            task_handles=task_handles,
             session_key=load_key(config.state_dir / "session.key"),
         )
         self._downstream = Downstream(

@@ -45,6 +45,9 @@ METHODS: Final[dict[str, Governance]] = {
     "tasks/update": Governance.TASK,
 }
 
+# What 2026-07-28 dropped from tasks. A server of both eras might answer all the same, and unfiltered.
+LEGACY_TASK_METHODS: Final = frozenset({"tasks/result", "tasks/list"})
+
 # Reading twice does no harm, so these may be sent again when a connection broke before any answer.
 REPEATABLE: Final = frozenset(
     {

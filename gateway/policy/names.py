@@ -13,6 +13,7 @@ DEFAULT_ALLOW: Final = "(default allow)"
 COUNTERS_FULL: Final = "(counters full)"
 # Rules that are no policy's: of the protocol, and of the gateway itself.
 PROTOCOL: Final = "(protocol)"
+UNKNOWN_TASK: Final = "(unknown task)"
 UNKNOWN_METHOD: Final = "(unknown method)"
 AUDIT_UNAVAILABLE: Final = "(audit unavailable)"
 INTERNAL_ERROR: Final = "(internal error)"

@@ -15,6 +15,7 @@ from gateway.mcp.versions import Era
 from gateway.policy import names
 from gateway.policy.decision import Decision, Verdict
 from gateway.proxy import reply
+from gateway.proxy.answer_filter import AnswerFilter
 from gateway.proxy.gate import Gate
 from gateway.proxy.identity import Grant, Identity
 from gateway.proxy.listing import ListFilter
@@ -22,6 +23,7 @@ from gateway.proxy.record import Exchange, Recorder
 from gateway.proxy.relay import Outbound, Relay
 from gateway.proxy.reply import Refusal, Reply
 from gateway.proxy.sink import Sink
+from gateway.proxy.task_handles import TaskHandles, may_become_task
 from gateway.proxy.transfer import EVENT_STREAM, JSON
 from gateway.proxy.underway import Underway
 
@@ -45,12 +47,20 @@ class Dispatch:
     """Takes messages from every transport to the servers."""
 
     def __init__(
-        self, *, gate: Gate, identity: Identity, recorder: Recorder, underway: Underway, session_key: bytes
+        self,
+        *,
+        gate: Gate,
+        identity: Identity,
+        recorder: Recorder,
+        underway: Underway,
+        task_handles: TaskHandles,
+        session_key: bytes,
     ) -> None:
         self._gate = gate
         self._identity = identity
         self._recorder = recorder
         self._underway = underway
+        self._task_handles = task_handles
         self._session_key = session_key
 
     def caller(self, grant: Grant, relay: Relay, headers: mcp_headers.Headers) -> Caller:
@@ -66,36 +76,36 @@ class Dispatch:
     async def message(self, exchange: Exchange, sink: Sink, caller: Caller, message: Message, era: Era) -> None:
         """Judge one message and see to its answer. Raises `Refusal` for one that has no place in its session."""
         self._hold(exchange, caller, message)
-        judged = self._gate.decide(caller.grant, message)
+        judged = self._gate.decide(caller.grant, message, era)
         decision = exchange.decided(caller.grant, message, judged)
         if decision is not judged:
             self._gate.settle(caller.grant, judged)
         if decision.verdict is not Verdict.ALLOW:
             await sink.reply(_refused(message, decision, era, exchange))
             return
-        is_list = isinstance(message, Request) and METHODS.get(message.method) in _LISTS
         ours = [("Content-Type", JSON), ("Accept", f"{JSON}, {EVENT_STREAM}")]
-        settle = self._settling(caller.grant, judged)
-        await self._relay(exchange, sink, caller, self._outbound("POST", message, ours, caller, era, is_list, settle))
+        answer_filter, settle = self._filter(caller, message), self._settling(caller.grant, judged)
+        outbound = self._outbound("POST", message, ours, caller, era, answer_filter, settle)
+        await self._relay(exchange, sink, caller, outbound)
 
     async def stream(self, exchange: Exchange, sink: Sink, caller: Caller) -> None:
         """Open the stream of a legacy session; there is no message to judge. Raises `Refusal`."""
         exchange.at_close(self._underway.hold_stream(caller.grant.label))
         # An answer that was resumed arrives on such a stream, and may be a list.
-        await self._without_message(exchange, sink, caller, "GET", filters_lists=True)
+        await self._without_message(exchange, sink, caller, "GET", self._list_filter(caller))
 
     async def end_session(self, exchange: Exchange, sink: Sink, caller: Caller) -> None:
         """End a legacy session. Raises `Refusal`."""
-        await self._without_message(exchange, sink, caller, "DELETE", filters_lists=False)
+        await self._without_message(exchange, sink, caller, "DELETE", None)
 
     async def _without_message(
-        self, exchange: Exchange, sink: Sink, caller: Caller, method: str, *, filters_lists: bool
+        self, exchange: Exchange, sink: Sink, caller: Caller, method: str, answer_filter: AnswerFilter | None
     ) -> None:
         decision = exchange.decided(caller.grant, None, _STREAM)
         if decision.verdict is not Verdict.ALLOW:
             raise Refusal(503, "audit", decision.message, headers={"Retry-After": "1"})
         ours = [("Accept", EVENT_STREAM)]
-        outbound = self._outbound(method, None, ours, caller, Era.LEGACY, filters_lists, lambda: False)
+        outbound = self._outbound(method, None, ours, caller, Era.LEGACY, answer_filter, lambda: False)
         await self._relay(exchange, sink, caller, outbound)
 
     async def _relay(self, exchange: Exchange, sink: Sink, caller: Caller, outbound: Outbound) -> None:
@@ -124,7 +134,7 @@ class Dispatch:
         ours: list[tuple[str, str]],
         caller: Caller,
         era: Era,
-        filters_lists: bool,
+        answer_filter: AnswerFilter | None,
         settle: Callable[[], bool],
     ) -> Outbound:
         """A request to the server: our headers, then those of the agent's that travel on."""
@@ -136,16 +146,31 @@ class Dispatch:
             [*ours, *session_header, *caller.headers],
             caller.session_id is not None,
             era,
-            list_filter=ListFilter(grant.engine, self._recorder.tools.learn) if filters_lists else None,
+            answer_filter=answer_filter,
             seal=lambda id: session.seal(self._session_key, grant.server, grant.label, id),
             settle=settle,
         )
+
+    def _filter(self, caller: Caller, message: Message) -> AnswerFilter | None:
+        """What looks into the answer to a message, where something must."""
+        if not isinstance(message, Request):
+            return None
+        if METHODS.get(message.method) in _LISTS:
+            return self._list_filter(caller)
+        if message.method == "tasks/list" or (message.method == "tools/call" and may_become_task(message)):
+            return self._task_handles.filter(caller.grant.server, caller.grant.label)
+        return None
+
+    def _list_filter(self, caller: Caller) -> AnswerFilter:
+        return ListFilter(caller.grant.engine, self._recorder.tools.learn)
 
     def _settling(self, grant: Grant, judged: Decision) -> Callable[[], bool]:
         return lambda: self._gate.settle(grant, judged)
 
 
 def _refused(message: Message, decision: Decision, era: Era, exchange: Exchange) -> Reply:
-    if isinstance(message, Request) and message.method not in METHODS:
+    if isinstance(message, Request) and decision.rule == names.UNKNOWN_METHOD:
         return reply.unknown_method(message, era)
+    if isinstance(message, Request) and decision.rule == names.UNKNOWN_TASK:
+        return reply.unknown_task(message)
     return reply.refused(message, decision, era, exchange.id)

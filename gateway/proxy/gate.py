@@ -9,16 +9,19 @@ from typing import assert_never
 from gateway import fastpath
 from gateway.clock import Clock
 from gateway.mcp.message import Message, Request
-from gateway.mcp.methods import METHODS, Governance
+from gateway.mcp.methods import LEGACY_TASK_METHODS, METHODS, Governance
+from gateway.mcp.versions import Era
 from gateway.policy import names
 from gateway.policy.decision import Decision, Verdict
 from gateway.policy.limits import Counter
 from gateway.proxy.identity import Grant
+from gateway.proxy.task_handles import TaskHandles
 from gateway.store.counters import CounterSpec, CounterStore
 
 logger = logging.getLogger(__name__)
 
 _PROTOCOL = Decision(Verdict.ALLOW, names.PROTOCOL)
+_UNKNOWN_TASK = Decision(Verdict.DENY, names.UNKNOWN_TASK, "Unknown task")
 _UNKNOWN_METHOD = Decision(Verdict.DENY, names.UNKNOWN_METHOD, "Method not found")
 _BROKEN = Decision(Verdict.ERROR, names.INTERNAL_ERROR, "The gateway could not judge this call, so it was not run.")
 
@@ -46,13 +49,14 @@ class GrantBudget:
 class Gate:
     """Decides on messages, and gives back what was spent on calls that cannot have run."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, task_handles: TaskHandles) -> None:
         self._clock = clock
+        self._task_handles = task_handles
 
-    def decide(self, grant: Grant, message: Message) -> Decision:
+    def decide(self, grant: Grant, message: Message, era: Era = Era.LEGACY) -> Decision:
         """Judge one message. Never raises: what cannot be judged is refused."""
         try:
-            return self._decide(grant, message)
+            return self._decide(grant, message, era)
         except Exception:
             logger.exception("judging a message failed")
             return _BROKEN
@@ -64,7 +68,7 @@ class Gate:
         fastpath.rollback(grant.budget.words, decision.receipt, self._clock.monotonic_ns())
         return True
 
-    def _decide(self, grant: Grant, message: Message) -> Decision:
+    def _decide(self, grant: Grant, message: Message, era: Era) -> Decision:
         if not isinstance(message, Request):
             return _PROTOCOL
         governance = METHODS.get(message.method)
@@ -78,10 +82,21 @@ class Gate:
                 return self._by_default(grant, message)
             case Governance.TOOL_LIST | Governance.RESOURCE_LIST | Governance.PROMPT_LIST:
                 return _PROTOCOL
-            case Governance.PROTOCOL | Governance.TASK:
+            case Governance.PROTOCOL:
                 return _PROTOCOL
+            case Governance.TASK:
+                return self._by_owner(grant, message, era)
             case _:
                 assert_never(governance)
+
+    def _by_owner(self, grant: Grant, request: Request, era: Era) -> Decision:
+        """A list of tasks is filtered; one task is for the grant that was given it."""
+        if era is Era.MODERN and request.method in LEGACY_TASK_METHODS:
+            return _UNKNOWN_METHOD
+        is_list = request.method == "tasks/list"
+        if is_list or self._task_handles.owns(grant.server, grant.label, request.target):
+            return _PROTOCOL
+        return _UNKNOWN_TASK
 
     def _by_default(self, grant: Grant, request: Request) -> Decision:
         if grant.engine.default_allows:

@@ -19,7 +19,7 @@ from gateway.mcp.versions import Era
 from gateway.policy import names
 from gateway.policy.decision import Decision, Verdict
 from gateway.proxy import reply
-from gateway.proxy.listing import ListFilter
+from gateway.proxy.answer_filter import AnswerFilter
 from gateway.proxy.record import Exchange, Outcome
 from gateway.proxy.sink import Sink
 from gateway.proxy.transfer import JSON, BrokenStreamError, Transfer
@@ -44,7 +44,7 @@ class Outbound(msgspec.Struct, frozen=True):
     has_session: bool
     """Whether the agent is in a legacy session."""
     era: Era
-    list_filter: ListFilter | None
+    answer_filter: AnswerFilter | None
     """Applied to the answer, where it may hold a list."""
     seal: Callable[[str], str]
     """Makes the server's session id the agent's."""
@@ -85,7 +85,7 @@ class Relay:
             exchange,
             sink,
             self._tasks,
-            list_filter=outbound.list_filter,
+            answer_filter=outbound.answer_filter,
             seal=outbound.seal,
             keep_alive_s=self._keep_alive_s,
         )

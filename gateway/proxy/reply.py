@@ -10,7 +10,14 @@ from typing import Any, Final, assert_never
 import msgspec
 
 from gateway.errors import GatewayError
-from gateway.mcp.codes import INTERNAL_ERROR, METHOD_NOT_FOUND, POLICY_DENIED, POLICY_LIMITED, SESSION_NOT_FOUND
+from gateway.mcp.codes import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    POLICY_DENIED,
+    POLICY_LIMITED,
+    SESSION_NOT_FOUND,
+)
 from gateway.mcp.message import Message, MessageId, Notification, Request, Response
 from gateway.mcp.versions import Era
 from gateway.policy.decision import Decision, Verdict
@@ -88,6 +95,11 @@ def unknown_method(request: Request, era: Era) -> Reply:
     """-32601, which modern agents expect with HTTP 404 and legacy ones with 200."""
     body = error_body(request.id, METHOD_NOT_FOUND, "Method not found")
     return Reply(404 if era is Era.MODERN else 200, body)
+
+
+def unknown_task(request: Request) -> Reply:
+    """-32602, for a task that is not there and for one that is another grant's alike (2025-11-25 tasks)."""
+    return Reply(200, error_body(request.id, INVALID_PARAMS, "Unknown task"))
 
 
 def error_body(id: MessageId | None, code: int, message: str, data: dict[str, Any] | None = None) -> dict[str, Any]:

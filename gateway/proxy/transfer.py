@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.mcp import headers as mcp_headers
 from gateway.mcp import sse
-from gateway.proxy.listing import ListFilter, UnreadableListError
+from gateway.proxy.answer_filter import AnswerFilter, UnreadableAnswerError
 from gateway.proxy.record import Exchange
 from gateway.proxy.sink import Sink
 from gateway.proxy.upstream import Answer, Failure, UpstreamError
@@ -47,15 +47,15 @@ class Transfer:
         sink: Sink,
         tasks: Tasks,
         *,
-        list_filter: ListFilter | None,
+        answer_filter: AnswerFilter | None,
         seal: Callable[[str], str],
         keep_alive_s: float,
     ) -> None:
-        """`seal` makes the server's session id the agent's; `list_filter` is applied where given."""
+        """`seal` makes the server's session id the agent's; `answer_filter` is applied where given."""
         self._exchange = exchange
         self._sink = sink
         self._tasks = tasks
-        self._list_filter = list_filter
+        self._answer_filter = answer_filter
         self._seal = seal
         self._keep_alive_s = keep_alive_s
 
@@ -72,12 +72,12 @@ class Transfer:
             await self._pass_events(answer, headers)
             return
         is_long = answer.content_length is None or answer.content_length > MAX_GATHERED_BYTES
-        if self._list_filter is None and is_long:
+        if self._answer_filter is None and is_long:
             await self._pass_bytes(answer, headers)
             return
         body = await answer.read(MAX_LIST_BYTES)
-        if self._list_filter is not None:
-            body = self._filtered_body(self._list_filter, answer, body)
+        if self._answer_filter is not None:
+            body = self._filtered_body(self._answer_filter, answer, body)
         await self._begin(answer, headers, len(body))
         await self._write(body)
         await self._sink.end()
@@ -101,17 +101,17 @@ class Transfer:
             try:
                 async for chunk in answer.chunks():
                     events = _split(splitter, chunk)
-                    if self._list_filter is not None:
-                        events = [_filtered(self._list_filter.filter_event, event) for event in events]
+                    if self._answer_filter is not None:
+                        events = [_filtered(self._answer_filter.filter_event, event) for event in events]
                     if events:
                         await self._write(b"".join(events))
             except UpstreamError as error:
                 raise BrokenStreamError(error.failure, str(error), may_have_run=True) from None
         await self._sink.end()
 
-    def _filtered_body(self, list_filter: ListFilter, answer: Answer, body: bytes) -> bytes:
+    def _filtered_body(self, answer_filter: AnswerFilter, answer: Answer, body: bytes) -> bytes:
         if answer.media_type == JSON and answer.has_one_media_type:
-            return _filtered(list_filter.filter_json, body)
+            return _filtered(answer_filter.filter_json, body)
         if body and answer.status < 400:
             raise UpstreamError(Failure.BROKEN, "The server sent a list that is no JSON.", may_have_run=True)
         # An error's status says enough; a list could hide in a body that is not what it is said to be.
@@ -178,5 +178,5 @@ def _split(splitter: sse.EventSplitter, chunk: bytes) -> list[bytes]:
 def _filtered(filter_bytes: Callable[[bytes], bytes], data: bytes) -> bytes:
     try:
         return filter_bytes(data)
-    except UnreadableListError as error:
+    except UnreadableAnswerError as error:
         raise UpstreamError(Failure.BROKEN, str(error), may_have_run=True) from None

@@ -8,11 +8,13 @@ import pytest
 
 from gateway.clock import ManualClock
 from gateway.mcp.message import Message
-from gateway.mcp.methods import METHODS, NOTIFICATIONS, Governance
+from gateway.mcp.methods import LEGACY_TASK_METHODS, METHODS, NOTIFICATIONS, Governance
+from gateway.mcp.versions import Era
 from gateway.policy.decision import Decision, Verdict
 from gateway.policy.limits import Counter
 from gateway.proxy.gate import Gate, GrantBudget
 from gateway.proxy.identity import Grant
+from gateway.proxy.task_handles import TaskHandles
 from gateway.store.counters import CounterStore
 from tests.support.grants import SEED_TOOLS, bare_grant, grant
 from tests.support.messages import call, notification, request, response
@@ -20,7 +22,9 @@ from tests.support.policies import engine
 
 BY_DEFAULT = {Governance.RESOURCE, Governance.PROMPT, Governance.COMPLETION}
 ARGUED = [method for method, governance in METHODS.items() if governance in BY_DEFAULT]
-FREE = [method for method, governance in METHODS.items() if governance not in {*BY_DEFAULT, Governance.TOOL_CALL}]
+JUDGED = {*BY_DEFAULT, Governance.TOOL_CALL, Governance.TASK}
+FREE = [method for method, governance in METHODS.items() if governance not in JUDGED]
+TASK_METHODS = [method for method, governance in METHODS.items() if governance is Governance.TASK]
 DENIES, ALLOWS = grant("closed"), grant("open", default="allow")
 
 
@@ -33,7 +37,7 @@ def clock() -> ManualClock:
 @pytest.fixture
 def gate(clock: ManualClock) -> Gate:
     """A gate."""
-    return Gate(clock)
+    return Gate(clock, TaskHandles())
 
 
 @pytest.fixture
@@ -87,6 +91,15 @@ def test_protocol_traffic_passes_and_spends_nothing(gate: Gate, method: str):
     """The handshake, lists (which are filtered later) and bookkeeping pass under any policy."""
     for held in (DENIES, ALLOWS, bare_grant()):
         assert gate.decide(held, request(method)) == Decision(Verdict.ALLOW, "(protocol)")
+
+
+@pytest.mark.parametrize("method", TASK_METHODS)
+def test_a_task_that_was_not_given_is_unknown(gate: Gate, method: str):
+    """Under any policy; only the list, which is filtered, passes. Later revisions have fewer methods."""
+    rule = "(protocol)" if method == "tasks/list" else "(unknown task)"
+    assert gate.decide(ALLOWS, request(method, taskId="t")).rule == rule
+    modern = "(unknown method)" if method in LEGACY_TASK_METHODS else "(unknown task)"
+    assert gate.decide(ALLOWS, request(method, taskId="t"), Era.MODERN).rule == modern
 
 
 @pytest.mark.parametrize("method", ["TOOLS/CALL", "tools/call ", "tools/call\0", "", "debug/x", *NOTIFICATIONS])

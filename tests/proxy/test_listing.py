@@ -7,7 +7,8 @@ import pytest
 
 from gateway.mcp.sse import event_data
 from gateway.policy.engine import NO_POLICY, Judge
-from gateway.proxy.listing import ListFilter, UnreadableListError
+from gateway.proxy.answer_filter import UnreadableAnswerError
+from gateway.proxy.listing import ListFilter
 from tests.support.policies import engine
 
 TOOLS = [
@@ -161,7 +162,7 @@ def test_an_answer_without_a_list_passes_byte_for_byte(body):
 )
 def test_what_cannot_be_read_is_not_passed_on(body):
     """Broken, oddly encoded or oddly shaped answers, and batches, fail closed even for a grant that may all."""
-    with pytest.raises(UnreadableListError, match="server sent"):
+    with pytest.raises(UnreadableAnswerError, match="server sent"):
         list_filter(OPEN).filter_json(body)
 
 
@@ -204,5 +205,5 @@ def test_an_event_without_a_list_passes_byte_for_byte(event):
 )
 def test_an_event_that_cannot_be_read_is_not_passed_on(data):
     """On a stream that may carry a list, data that is no message fails closed."""
-    with pytest.raises(UnreadableListError):
+    with pytest.raises(UnreadableAnswerError):
         list_filter(OPEN).filter_event(data + b"\n\n")

@@ -18,7 +18,7 @@ from tests.support.waiting import eventually
 def outbound(method: str, era: Era) -> Outbound:
     """A request to the server."""
     message = Request(1, "ping", {}, {"jsonrpc": "2.0", "id": 1, "method": "ping"}) if method == "POST" else None
-    return Outbound(method, message, [], False, era, list_filter=None, seal=str, settle=lambda: False)
+    return Outbound(method, message, [], False, era, answer_filter=None, seal=str, settle=lambda: False)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from mcp.server.caching import CacheHint
 from mcp.server.lowlevel import Server
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
+from mcp.shared.exceptions import MCPError
 from starlette.applications import Starlette
 
 from tests.conformance.server import asking, contents, library, rounds, streaming
@@ -56,6 +57,15 @@ async def _accept(_context: Context, _params: mcp_types.RequestParams) -> mcp_ty
     return mcp_types.EmptyResult()
 
 
+class _TaskParams(mcp_types.RequestParams):
+    task_id: str
+
+
+async def _no_task(_context: Context, _params: _TaskParams) -> mcp_types.EmptyResult:
+    """No tool here ever becomes a task, so every id is unknown."""
+    raise MCPError(mcp_types.INVALID_PARAMS, "Unknown task")
+
+
 def build_app() -> Starlette:
     """The app, with MCP at `/mcp`. Host and Origin must be loopback."""
     return build_server().streamable_http_app(event_store=MemoryEventStore(), retry_interval=RETRY_MS)
@@ -97,6 +107,8 @@ def build_server() -> Server[Any]:
         on_get_prompt=_get_prompt,
         on_completion=_complete,
     )
+    for method in ("tasks/get", "tasks/update", "tasks/cancel"):
+        server.add_request_handler(method, _TaskParams, _no_task)
     server.add_request_handler("logging/setLevel", mcp_types.SetLevelRequestParams, _accept)
     server.middleware.append(RequestStateBoundary(RequestStateSecurity.ephemeral(), default_audience=NAME))
     return server
