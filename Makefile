@@ -46,6 +46,9 @@ check: build ## Format, lint, types, layers, and the compiled core against its s
 conformance: build node ## Run the official conformance suite with and without the gateway, and compare
 	$(VENV)/python -m tests.conformance.run --install build/node --out build/conformance
 
+breakages: build ## Break the gateway on purpose, in copies, and see that the tests notice
+	$(VENV)/python tests/breakages/run.py
+
 bench: build ## Measure the compiled core beside its plain twin
 	$(VENV)/python bench/core.py
 

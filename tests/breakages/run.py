@@ -1,0 +1,147 @@
+"""Breaks the gateway on purpose, in a copy, and requires that the tests notice: `make breakages`.
+
+A test suite that stays green while the gateway swallows notifications or buffers answers proves nothing. Each entry
+below is one such breakage, as an edit of a source file, with the tests that must turn red.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+
+
+class Breakage(NamedTuple):
+    """One edit, and the tests that must notice it."""
+
+    name: str
+    file: str
+    before: str
+    after: str
+    tests: str
+
+
+BREAKAGES = (
+    Breakage(
+        "GET is answered 405",
+        "gateway/proxy/downstream.py",
+        '            case "GET":\n',
+        '            case "NEVER":\n',
+        "tests/functional/test_sessions.py tests/functional/test_streaming.py",
+    ),
+    Breakage(
+        "notifications are swallowed",
+        "gateway/proxy/dispatch.py",
+        "        answer_filter, settle = ",
+        "        if not isinstance(message, Request):\n"
+        "            await sink.begin(202, [], 0)\n"
+        "            await sink.end()\n"
+        "            return\n"
+        "        answer_filter, settle = ",
+        "tests/functional/test_sessions.py",
+    ),
+    Breakage(
+        "answers are buffered",
+        "gateway/proxy/transfer.py",
+        "async for chunk in answer.chunks():\n                    events",
+        "for chunk in [await answer.read(MAX_LIST_BYTES)]:\n                    events",
+        "tests/functional/test_streaming.py",
+    ),
+    Breakage(
+        "`id:` is stripped from events",
+        "gateway/proxy/transfer.py",
+        'await self._write(b"".join(events))',
+        'await self._write(re.sub(rb"id: \\d+\\r?\\n", b"", b"".join(events)))',
+        "tests/functional/test_streaming.py tests/functional/test_sessions.py",
+    ),
+    Breakage(
+        "a disconnect is not passed on",
+        "gateway/proxy/relay.py",
+        "if outbound.is_cancelled_by_leaving:",
+        "if False:",
+        "tests/functional/test_streaming.py",
+    ),
+    Breakage(
+        "a disconnect cancels legacy calls too",
+        "gateway/proxy/relay.py",
+        "if outbound.is_cancelled_by_leaving:",
+        "if True:",
+        "tests/functional/test_streaming.py",
+    ),
+    Breakage(
+        "the agent's bytes are forwarded instead of the judged object",
+        "gateway/proxy/relay.py",
+        "orjson.dumps(self.message.body)",
+        'orjson.dumps(self.message.body | {"extra": 1})',
+        "tests/functional/test_forwarding.py",
+    ),
+    Breakage(
+        "lists are not filtered",
+        "gateway/proxy/dispatch.py",
+        "            return self._list_filter(caller)\n",
+        "            return None\n",
+        "tests/functional/test_seed_policy.py",
+    ),
+    Breakage(
+        "a failed call is not given back",
+        "gateway/proxy/relay.py",
+        "rolled_back = not error.may_have_run and outbound.settle()\n        exchange",
+        "rolled_back = False\n        exchange",
+        "tests/functional/test_seed_policy.py",
+    ),
+    Breakage(
+        "decisions are recorded after the call",
+        "gateway/proxy/record.py",
+        "if not recorder.append(self._decision_record(grant, message, decision, decide_ns)):",
+        "if False:",
+        "tests/proxy/test_downstream.py",
+    ),
+)
+
+
+# Nothing is broken, so that red means what it says.
+CONTROL = Breakage(
+    "control",
+    "gateway/proxy/relay.py",
+    "class Relay:",
+    "class Relay:",
+    "tests/functional tests/proxy --deselect tests/functional/test_clients.py",
+)
+
+
+def is_noticed(breakage: Breakage) -> bool:
+    """Whether the tests turn red in a copy of the tree with this breakage."""
+    with tempfile.TemporaryDirectory(prefix="breakage-") as folder:
+        copy = Path(folder) / "tree"
+        ignored = shutil.ignore_patterns(".*", "build", "dist", "__pycache__")
+        shutil.copytree(ROOT, copy, ignore=ignored)
+        source = copy / breakage.file
+        text = source.read_text()
+        if text.count(breakage.before) != 1:
+            raise SystemExit(f"{breakage.name}: {breakage.file} no longer has the place to break; mend this list")
+        source.write_text(text.replace(breakage.before, breakage.after))
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "--timeout=20", *breakage.tests.split()]
+        environment = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+        ended = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    # 1 is "tests failed"; anything else says that they could not be run.
+    if ended.returncode not in (0, 1):
+        raise SystemExit(f"{breakage.name}: pytest could not run\n{ended.stdout}{ended.stderr}")
+    return ended.returncode == 1
+
+
+def main() -> int:
+    """Try every breakage; 1 when one goes unnoticed."""
+    if is_noticed(CONTROL):
+        raise SystemExit("the tests are red without any breakage: mend them first")
+    results = {breakage.name: is_noticed(breakage) for breakage in BREAKAGES}
+    for name, noticed in results.items():
+        print(f"{'noticed  ' if noticed else 'UNNOTICED'}  {name}")
+    return 0 if all(results.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
