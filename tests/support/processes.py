@@ -47,6 +47,11 @@ class CommandProcess:
                 self.output += await self._next_line()
         return match
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     async def kill(self) -> None:
         """SIGKILL for it and what it has started, where it still runs: nothing is flushed, nothing is closed."""
         with contextlib.suppress(ProcessLookupError):
