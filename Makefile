@@ -14,7 +14,7 @@ COMPILE := CYTHON_FORCE_REGEN=1 $(VENV)/python setup.py --quiet build_ext --inpl
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run demo test coverage check conformance bench build clients node dist pins clean
+.PHONY: help run demo test coverage check conformance matrix bench build clients node dist pins clean
 
 help: ## List what make can do
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -46,8 +46,14 @@ check: build ## Format, lint, types, layers, and the compiled core against its s
 conformance: build node ## Run the official conformance suite with and without the gateway, and compare
 	$(VENV)/python -m tests.conformance.run --install build/node --out build/conformance
 
+matrix: build clients node ## Put every official client through the gateway, and show what each can do
+	$(VENV)/python -m tests.matrix.run --install build/node-clients --node build/node --out build/matrix
+
 breakages: build ## Break the gateway on purpose, in copies, and see that the tests notice
 	$(VENV)/python tests/breakages/run.py
+
+soak: build clients ## Ten minutes of mixed traffic (MINUTES=10), and whether anything grew
+	$(VENV)/python -m tests.soak.run $(or $(MINUTES),10)
 
 bench: build ## Measure the compiled core beside its plain twin
 	$(VENV)/python bench/core.py
@@ -56,7 +62,7 @@ build: .venv/installed $(EXTENSIONS) ## Make the environment and compile the cor
 
 clients: $(CLIENTS) ## Make the environments of the client libraries that cannot share ours
 
-node: build/node/installed ## Install the conformance suite, and a Node that can run it
+node: build/node/installed build/node-clients/installed ## Install what needs Node, and a Node that can run it
 
 dist: build ## Build the source archive and the wheel, and try the wheel in an empty environment
 	rm -rf dist build/wheel-trial
@@ -94,11 +100,19 @@ $(EXTENSIONS) &: $(CORE:%=gateway/%.pyx) setup.py | .venv/installed
 	touch $@
 
 build/node/installed: tests/conformance/package.json
+	$(npm)
+
+build/node-clients/installed: tests/clients/package.json
+	$(npm)
+
+# Installs the target's package.json beside it.
+define npm
 	@command -v npm >/dev/null || { echo "missing: npm. On Debian: apt-get install nodejs npm" >&2; exit 1; }
 	mkdir -p $(@D)
 	cp $< $(@D)
 	npm install --prefix $(@D) --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
+endef
 
 # Writes what an empty environment would get today into a file, under the comment that the file opens with.
 define pin

@@ -1,30 +1,57 @@
-"""An agent on the official client of `mcp` 1: URL TOKEN."""
+"""An agent on the official client of `mcp` 1: URL TOKEN, and steps on standard input."""
 
 import asyncio
 import sys
+from typing import Any
 
 import scenario
-from mcp import ClientSession
+from mcp import ClientSession, types
 from mcp.client.streamable_http import streamablehttp_client
 
 
+class Agent:
+    """See `scenario.Agent`."""
+
+    def __init__(self, client: ClientSession, initialized: types.InitializeResult) -> None:
+        self._client = client
+        self._initialized = initialized
+
+    async def connection(self):
+        return self._initialized.serverInfo.name, self._initialized.protocolVersion
+
+    async def list_tools(self):
+        return [tool.name for tool in (await self._client.list_tools()).tools]
+
+    async def call_tool(self, name, arguments, on_progress=None):
+        result = await self._client.call_tool(name, arguments, progress_callback=on_progress)
+        return result.isError, scenario.text_of(result.content)
+
+    async def read_resource(self, uri):
+        return (await self._client.read_resource(uri)).contents[0].text
+
+    async def get_prompt(self, name):
+        return (await self._client.get_prompt(name)).messages[0].content.text
+
+
+async def elicit(_context: Any, asked: types.ElicitRequestParams) -> types.ElicitResult:
+    """What the user answers."""
+    return types.ElicitResult(action="accept", content=scenario.filled_in(asked.requestedSchema))
+
+
+async def sample(_context: Any, _asked: types.CreateMessageRequestParams) -> types.CreateMessageResult:
+    """What the model answers."""
+    content = types.TextContent(type="text", text=scenario.SAID)
+    return types.CreateMessageResult(role="assistant", content=content, model="none")
+
+
 async def main(url: str, token: str) -> None:
-    """Run the scenario."""
+    """Connect and do the steps."""
     headers = {"Authorization": f"Bearer {token}"}
     async with (
         streamablehttp_client(url, headers=headers) as (read, write, _),
-        ClientSession(read, write) as client,
+        ClientSession(read, write, sampling_callback=sample, elicitation_callback=elicit) as client,
     ):
-        await client.initialize()
-
-        async def list_tools() -> list[str]:
-            return [tool.name for tool in (await client.list_tools()).tools]
-
-        async def call_tool(name: str, arguments: dict[str, object]) -> tuple[bool, str]:
-            result = await client.call_tool(name, arguments)
-            return result.isError, result.content[0].text
-
-        await scenario.run(list_tools, call_tool)
+        await scenario.run(Agent(client, await client.initialize()))
 
 
 asyncio.run(main(*sys.argv[1:]))

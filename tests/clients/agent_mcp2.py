@@ -1,29 +1,64 @@
-"""An agent on the official client of `mcp` 2: URL TOKEN MODE, where the mode is `auto` (modern) or `legacy`."""
+"""An agent on the official client of `mcp` 2: URL TOKEN MODE, where the mode is `auto` (modern) or `legacy`,
+and steps on standard input.
+"""
 
 import asyncio
 import sys
+from typing import Any
 
 import httpx2
+import mcp_types
 import scenario
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 
+class Agent:
+    """See `scenario.Agent`."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def connection(self):
+        return self._client.server_info.name, self._client.protocol_version
+
+    async def list_tools(self):
+        return [tool.name for tool in (await self._client.list_tools()).tools]
+
+    async def call_tool(self, name, arguments, on_progress=None):
+        result = await self._client.call_tool(name, arguments, progress_callback=on_progress)
+        return result.is_error, scenario.text_of(result.content)
+
+    async def read_resource(self, uri):
+        return (await self._client.read_resource(uri)).contents[0].text
+
+    async def get_prompt(self, name):
+        return (await self._client.get_prompt(name)).messages[0].content.text
+
+
+async def elicit(_context: Any, asked: mcp_types.ElicitRequestParams) -> mcp_types.ElicitResult:
+    """What the user answers."""
+    return mcp_types.ElicitResult(action="accept", content=scenario.filled_in(asked.requested_schema))
+
+
+async def sample(_context: Any, _asked: mcp_types.CreateMessageRequestParams) -> mcp_types.CreateMessageResult:
+    """What the model answers."""
+    content = mcp_types.TextContent(text=scenario.SAID)
+    return mcp_types.CreateMessageResult(role="assistant", content=content, model="none")
+
+
 async def main(url: str, token: str, mode: str) -> None:
-    """Run the scenario."""
+    """Connect and do the steps."""
     async with (
         httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=30) as http_client,
-        Client(streamable_http_client(url, http_client=http_client), mode=mode) as client,
+        Client(
+            streamable_http_client(url, http_client=http_client),
+            mode=mode,
+            sampling_callback=sample,
+            elicitation_callback=elicit,
+        ) as client,
     ):
-
-        async def list_tools() -> list[str]:
-            return [tool.name for tool in (await client.list_tools()).tools]
-
-        async def call_tool(name: str, arguments: dict[str, object]) -> tuple[bool, str]:
-            result = await client.call_tool(name, arguments)
-            return result.is_error, result.content[0].text
-
-        await scenario.run(list_tools, call_tool)
+        await scenario.run(Agent(client))
 
 
 asyncio.run(main(*sys.argv[1:]))

@@ -1,19 +1,14 @@
 """The seed's policy with the official clients, each in its own environment, before the embedded demo server."""
 
-import asyncio
-import json
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.support.agents import PYTHON_AGENTS, ROOT, Agent, Step, take
 from tests.support.gateways import write_config
 from tests.support.processes import DemoProcess, GatewayProcess
 
-ROOT = Path(__file__).parents[2]
-CLIENTS = ROOT / "tests" / "clients"
 # The document of the seed's page, byte for byte.
 SEED_POLICY_FILE = b"""\
 {
@@ -34,12 +29,12 @@ SEED_POLICY_FILE = b"""\
 }
 """
 
-AGENTS = {
-    "mcp 2, modern": (sys.executable, "agent_mcp2.py", "auto"),
-    "mcp 2, legacy": (sys.executable, "agent_mcp2.py", "legacy"),
-    "mcp 1": (str(ROOT / ".venv-clients/mcp1/bin/python"), "agent_mcp1.py"),
-    "fastmcp 4": (str(ROOT / ".venv-clients/fastmcp4/bin/python"), "agent_fastmcp4.py"),
-}
+STEPS: list[Step] = [
+    {"do": "list_tools"},
+    *({"do": "call_tool", "name": "cancel_task", "arguments": {"task_id": "none"}} for _ in range(12)),
+    {"do": "call_tool", "name": "list_binaries"},
+    {"do": "list_tools"},
+]
 
 
 @pytest.fixture
@@ -49,19 +44,21 @@ async def demo() -> AsyncIterator[DemoProcess]:
         yield process
 
 
-@pytest.mark.parametrize("agent", AGENTS.values(), ids=AGENTS.keys())
-async def test_the_seeds_policy_with_an_official_client(demo: DemoProcess, tmp_path: Path, agent: tuple[str, ...]):
+@pytest.mark.parametrize("agent", PYTHON_AGENTS, ids=lambda agent: agent.name)
+async def test_the_seeds_policy_with_an_official_client(demo: DemoProcess, tmp_path: Path, agent: Agent):
     """One tool is visible, ten calls pass, two are refused with the wait, and the session lives on."""
     (tmp_path / "cancel_task.json").write_bytes(SEED_POLICY_FILE)
     config = write_config(tmp_path, demo.url, {"seed": {"file": "cancel_task.json"}})
     async with GatewayProcess(config) as gateway:
-        seen = await _what_it_sees(agent, gateway.url, "token-seed")
+        account = await take(agent, gateway.url, "token-seed", STEPS)
         assert await gateway.stop() == 0
-    assert seen["tools"] == seen["tools_after"] == ["cancel_task"]
-    assert [is_error for is_error, _ in seen["calls"]] == [False] * 10 + [True] * 2
-    for _, text in seen["calls"][10:]:
-        assert text.startswith("[POLICY DENIED] cancel_task is limited to 10 calls a minute. Try again in ")
-    assert seen["other"] == [True, "[POLICY DENIED] list_binaries is not allowed by this policy."]
+    assert account.exit_code == 0, account.errors
+    tools, *calls, other, tools_after = account.seen
+    assert tools == tools_after == {"tools": ["cancel_task"]}
+    assert [call["is_error"] for call in calls] == [False] * 10 + [True] * 2
+    for call in calls[10:]:
+        assert call["text"].startswith("[POLICY DENIED] cancel_task is limited to 10 calls a minute. Try again in ")
+    assert other == {"is_error": True, "text": "[POLICY DENIED] list_binaries is not allowed by this policy."}
     assert await demo.calls("cancel_task") == 10
 
 
@@ -72,19 +69,8 @@ def test_the_catalogue_has_the_seeds_policy_unchanged():
 
 async def test_the_demo_server_without_a_gateway_lets_everything_through(demo: DemoProcess):
     """The control: asked directly, the same server shows all 44 tools and refuses nothing."""
-    seen = await _what_it_sees(AGENTS["mcp 2, modern"], demo.url, "any")
-    assert len(seen["tools"]) == 44
-    assert not any(is_error for is_error, _ in seen["calls"])
+    account = await take(PYTHON_AGENTS[0], demo.url, "any", STEPS)
+    tools, *calls, _, _ = account.seen
+    assert len(tools["tools"]) == 44
+    assert not any(call["is_error"] for call in calls)
     assert await demo.calls("cancel_task") == 12
-
-
-async def _what_it_sees(agent: tuple[str, ...], url: str, token: str) -> dict[str, Any]:
-    """Put an agent through the scenario; what it printed."""
-    python, script, *mode = agent
-    process = await asyncio.create_subprocess_exec(
-        *(python, str(CLIENTS / script), url, token, *mode), stdout=asyncio.subprocess.PIPE
-    )
-    output, _ = await process.communicate()
-    assert process.returncode == 0
-    seen: dict[str, Any] = json.loads(output)
-    return seen
