@@ -30,7 +30,8 @@ POLICY = {
     "tools": {"cancel_task": {"limits": [{"counter": "c", "window": "second", "max": 50, "scope": "grant"}]}},
 }
 SAMPLE_S = 5.0
-# Growth allowed over the second half of a run, well above what a sample's noise is.
+# Growth allowed, well above what a sample's noise is.
+REST_S = 10.0
 MAX_GROWTH_KIB = 4096
 MAX_GROWTH_FDS = 8
 
@@ -95,15 +96,20 @@ async def repeated(name: str, work: Callable[[], Awaitable[None]], until: float,
         counts[name] = counts.get(name, 0) + 1
 
 
+async def sample(gateway: GatewayProcess) -> Sample:
+    """The gateway at this moment."""
+    process = Path(f"/proc/{gateway.pid}")
+    status = (process / "status").read_text()
+    resident = int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
+    metrics = (await gateway.metrics()).splitlines()
+    inflight = next((line.split()[-1] for line in metrics if line.startswith("mcp_gateway_inflight{")), "0")
+    return Sample(resident, len(list((process / "fd").iterdir())), int(float(inflight)))
+
+
 async def sampled(gateway: GatewayProcess, until: float, samples: list[Sample]) -> None:
     """Look at the gateway every `SAMPLE_S` seconds."""
-    process = Path(f"/proc/{gateway.pid}")
     while asyncio.get_running_loop().time() < until:
-        status = (process / "status").read_text()
-        resident = int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
-        metrics = (await gateway.metrics()).splitlines()
-        inflight = next((line.split()[-1] for line in metrics if line.startswith("mcp_gateway_inflight{")), "0")
-        samples.append(Sample(resident, len(list((process / "fd").iterdir())), int(float(inflight))))
+        samples.append(await sample(gateway))
         await asyncio.sleep(SAMPLE_S)
 
 
@@ -125,30 +131,39 @@ async def soak(minutes: float) -> int:
                 "hanging up": lambda: hang_up(url),
                 "nonsense": lambda: nonsense(url),
             }
+            samples.append(await sample(gateway))
             async with asyncio.TaskGroup() as group:
                 group.create_task(sampled(gateway, until, samples))
                 for name, work in agents.items():
                     group.create_task(repeated(name, work, until, counts))
-            await asyncio.sleep(2)
-            last: list[Sample] = []
-            await sampled(gateway, asyncio.get_running_loop().time() + 1, last)
-    return report(minutes, counts, samples, last[0])
+            # Idle connections to the server are kept for a few seconds.
+            await asyncio.sleep(REST_S)
+            samples.append(await sample(gateway))
+    return report(minutes, counts, samples)
 
 
-def report(minutes: float, counts: dict[str, int], samples: list[Sample], last: Sample) -> int:
-    """Print what was done and how the gateway's size went; 1 when it grew over the second half."""
+def report(minutes: float, counts: dict[str, int], samples: list[Sample]) -> int:
+    """Print what was done and how the gateway's size went; 1 when it grew.
+
+    Memory is compared between the middle and the end of the traffic, when every kind of agent has been there;
+    descriptors and exchanges between the rest before it and the rest after it.
+    """
     print(f"{minutes:g} minutes; rounds: {json.dumps(counts)}")
-    size = max(1, len(samples) // 4)
-    parts = [samples[start : start + size] for start in range(0, size * 4, size)]
+    first, *busy, last = samples
+    size = max(1, len(busy) // 4)
+    parts = [busy[start : start + size] for start in range(0, size * 4, size)]
     middles = [Sample(*(round(statistics.median(values)) for values in zip(*part, strict=True))) for part in parts]
+    print(f"before: {first}")
     for number, middle in enumerate(middles, 1):
         print(f"part {number}: {middle}")
-    print(f"at rest: {last}")
-    half, end = middles[len(middles) // 2 - 1], middles[-1]
-    grew = end.resident_kib - half.resident_kib > MAX_GROWTH_KIB
-    grew |= end.descriptors - half.descriptors > MAX_GROWTH_FDS
-    print("it grew" if grew or last.inflight else "nothing grew")
-    return 1 if grew or last.inflight else 0
+    print(f"after:  {last}")
+    has_grown = (
+        middles[3].resident_kib - middles[1].resident_kib > MAX_GROWTH_KIB
+        or last.descriptors - first.descriptors > MAX_GROWTH_FDS
+        or last.inflight > 0
+    )
+    print("it grew" if has_grown else "nothing grew")
+    return 1 if has_grown else 0
 
 
 if __name__ == "__main__":
