@@ -23,11 +23,12 @@ from gateway.policy.load import load_policy
 from gateway.policy.tables import CompiledPolicy, compile_policy
 from gateway.proxy.connection import Listener
 from gateway.proxy.dispatch import Dispatch
-from gateway.proxy.downstream import Downstream, Endpoint
+from gateway.proxy.downstream import Downstream, Endpoint, endpoints_of
 from gateway.proxy.gate import Gate, GrantBudget
 from gateway.proxy.identity import Grant, Identity
 from gateway.proxy.record import Recorder
 from gateway.proxy.relay import Relay
+from gateway.proxy.sse_downstream import SseDownstream
 from gateway.proxy.task_handles import TaskHandles
 from gateway.proxy.underway import Underway
 from gateway.proxy.upstream import Upstream
@@ -62,7 +63,9 @@ class Gateway:
             for name, server in config.servers.items()
         }
         tools = KnownNames(tool for policy in policies.values() for tool in policy.tools)
-        self._endpoints = self._make_endpoints()
+        self._endpoints = endpoints_of(
+            {name: Relay(upstream, self._tasks, KEEP_ALIVE_S) for name, upstream in self._upstreams.items()}
+        )
         self._underway = Underway()
         identity = Identity(self._grants(policies), clock)
         recorder = Recorder(self._journal, self._metrics, tools, clock)
@@ -80,6 +83,14 @@ class Gateway:
             addresses=Addresses.of(config.listen.host, config.allowed_hosts, config.allowed_origins),
             identity=identity,
             dispatch=dispatch,
+            sse=SseDownstream(
+                dispatch=dispatch,
+                identity=identity,
+                recorder=recorder,
+                underway=self._underway,
+                tasks=self._tasks,
+                keep_alive_s=KEEP_ALIVE_S,
+            ),
             recorder=recorder,
             underway=self._underway,
         )
@@ -128,15 +139,6 @@ class Gateway:
         self._store.touch()
         self._store.close()
         self._journal.close()
-
-    def _make_endpoints(self) -> dict[str, Endpoint]:
-        endpoints = {
-            f"/mcp/{name}": Endpoint(name, Relay(upstream, self._tasks, KEEP_ALIVE_S))
-            for name, upstream in self._upstreams.items()
-        }
-        if len(endpoints) == 1:
-            endpoints["/mcp"] = next(iter(endpoints.values()))
-        return endpoints
 
     def _grants(self, policies: Mapping[str, CompiledPolicy]) -> list[Grant]:
         engines = {name: Engine(policy) for name, policy in policies.items()}

@@ -31,11 +31,15 @@ class Tasks:
         task.add_done_callback(self._done)
         return task
 
+    async def finished(self) -> None:
+        """Wait until everything that runs now has ended, however it ends."""
+        await asyncio.gather(*self._running, return_exceptions=True)
+
     async def close(self) -> None:
         """Cancel what still runs and wait until it has ended."""
         for task in list(self._running):
             task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await self.finished()
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)

@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from gateway.errors import GatewayError
 from gateway.tasks import Tasks
 
 
@@ -77,3 +78,20 @@ async def test_closing_cancels_and_waits(caplog: pytest.LogCaptureFixture):
 async def test_closing_without_tasks_is_nothing():
     """An owner that never had a task can be closed."""
     await Tasks().close()
+
+
+async def test_the_end_of_what_runs_can_be_waited_for():
+    """Nothing is cancelled, and a failure is no reason to stop waiting for the others."""
+    tasks, may_end, ended = Tasks(), asyncio.Event(), []
+
+    async def work(number: int) -> None:
+        await may_end.wait()
+        ended.append(number)
+        if number == 1:
+            raise GatewayError("an outcome")
+
+    for number in range(3):
+        tasks.spawn(work(number), "work")
+    asyncio.get_running_loop().call_soon(may_end.set)
+    await tasks.finished()
+    assert ended == [0, 1, 2]

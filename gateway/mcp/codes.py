@@ -12,6 +12,8 @@ INTERNAL_ERROR: Final = -32603
 SESSION_NOT_FOUND: Final = -32001
 # 2026-07-28 transports, "Server Validation".
 HEADER_MISMATCH: Final = -32020
+# 2026-07-28, "Protocol Version Header".
+UNSUPPORTED_VERSION: Final = -32022
 
 POLICY_DENIED: Final = 40301
 POLICY_LIMITED: Final = 42901

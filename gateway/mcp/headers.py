@@ -17,13 +17,14 @@ Headers = Sequence[tuple[str, str]]
 
 SESSION_ID: Final = "mcp-session-id"
 PROTOCOL_VERSION: Final = "mcp-protocol-version"
+LAST_EVENT_ID: Final = "last-event-id"
 METHOD: Final = "mcp-method"
 NAME: Final = "mcp-name"
 PREFIX: Final = "mcp-"
 
 # What an agent may send on to the server. `Mcp-*` includes parameters that we do not know, which
 # intermediaries MUST forward (2026-07-28 transports). Everything else is made anew or dropped.
-_FORWARDED: Final = frozenset({"last-event-id", "traceparent", "tracestate"})
+_FORWARDED: Final = frozenset({LAST_EVENT_ID, "traceparent", "tracestate"})
 # What a server may send back. No cookies, no locations, no challenges: an agent follows no URL of a server's.
 _RETURNED: Final = frozenset({"content-type", "cache-control", "x-accel-buffering", "allow", "retry-after"})
 

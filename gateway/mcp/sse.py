@@ -14,6 +14,7 @@ _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 # the LF that follows reads as an empty line.
 _EVENT_END: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LONGEST_END: Final = 4
+MESSAGE: Final = b"message"
 # Readers drop a byte order mark at the start of a stream; an event that hides behind one is read as they do.
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -55,23 +56,36 @@ class EventSplitter:
 
 def event_data(event: bytes) -> bytes | None:
     """The data of one event, its lines joined by LF; None for a comment, or an event without data."""
-    lines = [line for line in map(_data_line, _LINE_END.split(event.removeprefix(_BOM))) if line is not None]
+    lines = _values(event, b"data")
     return b"\n".join(lines) if lines else None
 
 
 def replace_data(event: bytes, data: bytes) -> bytes:
     """The same event, with its `event`, `id` and `retry` fields, carrying `data` (one line) instead."""
-    kept = [line for line in _LINE_END.split(event.removeprefix(_BOM)) if line and _data_line(line) is None]
+    kept = [line for line in _lines(event) if line and _value(line, b"data") is None]
     return b"\n".join([*kept, b"data: " + data, b"", b""])
 
 
-def encode_event(data: bytes) -> bytes:
-    """A `message` event carrying `data`, which must be one line."""
-    return b"event: message\ndata: " + data + b"\n\n"
+def event_name(event: bytes) -> bytes:
+    """What kind of event it is: `message`, unless it says otherwise."""
+    return (_values(event, b"event") or [b""])[-1] or MESSAGE
 
 
-def _data_line(line: bytes) -> bytes | None:
+def encode_event(data: bytes, name: bytes = MESSAGE) -> bytes:
+    """An event carrying `data`; line ends in it arrive as LF."""
+    lines = b"".join(b"data: " + line + b"\n" for line in _LINE_END.split(data))
+    return b"event: " + name + b"\n" + lines + b"\n"
+
+
+def _values(event: bytes, field: bytes) -> list[bytes]:
+    """What one field of an event is given, line by line."""
+    return [value for line in _lines(event) if (value := _value(line, field)) is not None]
+
+
+def _lines(event: bytes) -> list[bytes]:
+    return _LINE_END.split(event.removeprefix(_BOM))
+
+
+def _value(line: bytes, field: bytes) -> bytes | None:
     name, _, value = line.partition(b":")
-    if name != b"data":
-        return None
-    return value.removeprefix(b" ")
+    return value.removeprefix(b" ") if name == field else None

@@ -13,6 +13,8 @@ from gateway.mcp.codes import HEADER_MISMATCH, INVALID_PARAMS
 from gateway.mcp.message import Message, Request, claimed_version
 
 FIRST_MODERN: Final = "2026-07-28"
+# Those that begin with `initialize`.
+HANDSHAKE_VERSIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 
 _REVISION = re.compile(r"\d{4}-\d{2}-\d{2}")
 

@@ -16,6 +16,7 @@ PROTOCOL: Final = "(protocol)"
 UNKNOWN_TASK: Final = "(unknown task)"
 UNKNOWN_METHOD: Final = "(unknown method)"
 AUDIT_UNAVAILABLE: Final = "(audit unavailable)"
+OVERLOADED: Final = "(overloaded)"
 INTERNAL_ERROR: Final = "(internal error)"
 ALL_TOOLS: Final = "/all_tools"
 

@@ -89,8 +89,7 @@ class Dispatch:
         await self._relay(exchange, sink, caller, outbound)
 
     async def stream(self, exchange: Exchange, sink: Sink, caller: Caller) -> None:
-        """Open the stream of a legacy session; there is no message to judge. Raises `Refusal`."""
-        exchange.at_close(self._underway.hold_stream(caller.grant.label))
+        """Open the server's stream of a legacy session; there is no message to judge. Raises `Refusal`."""
         # An answer that was resumed arrives on such a stream, and may be a list.
         await self._without_message(exchange, sink, caller, "GET", self._list_filter(caller))
 
@@ -98,12 +97,16 @@ class Dispatch:
         """End a legacy session. Raises `Refusal`."""
         await self._without_message(exchange, sink, caller, "DELETE", None)
 
+    def admit(self, exchange: Exchange, grant: Grant) -> None:
+        """Record a request without a message, which nothing but that can stop. Raises `Refusal` (503)."""
+        decision = exchange.decided(grant, None, _STREAM)
+        if decision.verdict is not Verdict.ALLOW:
+            raise Refusal(503, "audit", decision.message, headers={"Retry-After": "1"})
+
     async def _without_message(
         self, exchange: Exchange, sink: Sink, caller: Caller, method: str, answer_filter: AnswerFilter | None
     ) -> None:
-        decision = exchange.decided(caller.grant, None, _STREAM)
-        if decision.verdict is not Verdict.ALLOW:
-            raise Refusal(503, "audit", decision.message, headers={"Retry-After": "1"})
+        self.admit(exchange, caller.grant)
         ours = [("Accept", EVENT_STREAM)]
         outbound = self._outbound(method, None, ours, caller, Era.LEGACY, answer_filter, lambda: False)
         await self._relay(exchange, sink, caller, outbound)

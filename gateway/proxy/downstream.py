@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import enum
 import logging
 from collections.abc import Mapping
 from typing import Final
@@ -23,6 +24,7 @@ from gateway.proxy.record import Exchange, Recorder
 from gateway.proxy.relay import Relay
 from gateway.proxy.reply import Refusal
 from gateway.proxy.sink import HttpSink, http_response
+from gateway.proxy.sse_downstream import SseDownstream
 from gateway.proxy.transfer import EVENT_STREAM
 from gateway.proxy.underway import Underway
 
@@ -32,11 +34,35 @@ logger = logging.getLogger(__name__)
 AGENT_GONE: Final = 499
 
 
+class Role(enum.Enum):
+    """What is spoken at a path, by the methods there are for it."""
+
+    MCP = ("POST", "GET", "DELETE")
+    """Streamable HTTP, of either era."""
+    SSE_STREAM = ("GET",)
+    """Where an agent of 2024-11-05 listens."""
+    SSE_MESSAGES = ("POST",)
+    """Where it is told to send its messages."""
+
+
 class Endpoint(msgspec.Struct, frozen=True):
-    """One server as agents reach it."""
+    """One server as agents reach it at one path."""
 
     server: str
     relay: Relay
+    role: Role = Role.MCP
+
+
+def endpoints_of(relays: Mapping[str, Relay]) -> dict[str, Endpoint]:
+    """Every path that there is for these servers; without a server's name where there is only one."""
+    endpoints = {}
+    for name, relay in relays.items():
+        endpoints[f"/mcp/{name}"] = Endpoint(name, relay)
+        endpoints[f"/sse/{name}"] = Endpoint(name, relay, Role.SSE_STREAM)
+        endpoints[f"/messages/{name}"] = Endpoint(name, relay, Role.SSE_MESSAGES)
+        if len(relays) == 1:
+            endpoints |= {"/mcp": endpoints[f"/mcp/{name}"], "/sse": endpoints[f"/sse/{name}"]}
+    return endpoints
 
 
 class Downstream:
@@ -49,6 +75,7 @@ class Downstream:
         addresses: Addresses,
         identity: Identity,
         dispatch: Dispatch,
+        sse: SseDownstream,
         recorder: Recorder,
         underway: Underway,
     ) -> None:
@@ -57,13 +84,14 @@ class Downstream:
         self._addresses = addresses
         self._identity = identity
         self._dispatch = dispatch
+        self._sse = sse
         self._recorder = recorder
         self._underway = underway
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request, from its first header to the last byte of its answer."""
         sink = HttpSink(request)
-        endpoint = self._endpoints.get(request.raw_path)
+        endpoint = self._endpoint(request.raw_path)
         server = endpoint.server if endpoint else ""
         with (
             self._recorder.exchange(server, request.remote or "", request.method) as exchange,
@@ -87,6 +115,12 @@ class Downstream:
                     exchange.refused(Refusal(AGENT_GONE, "gone", "The agent left before its request was whole."))
                 raise
         return sink.response
+
+    def _endpoint(self, target: str) -> Endpoint | None:
+        """What is at a request's target, which has a query only where we gave it one ourselves."""
+        path, mark, _ = target.partition("?")
+        endpoint = self._endpoints.get(path)
+        return None if endpoint is None or (mark and endpoint.role is not Role.SSE_MESSAGES) else endpoint
 
     def refuse_unreadable(self, request: web.BaseRequest, status: int, error: BaseException | None) -> web.Response:
         """The answer to a request that is not HTTP, or on which the gateway itself failed."""
@@ -115,18 +149,28 @@ class Downstream:
             raise Refusal(404, "path", "No MCP endpoint at this path.")
         grant = self._identity.resolve(headers, endpoint.server)
         exchange.identified(grant)
-        match request.method:
-            case "POST":
+        match endpoint.role, request.method:
+            case Role.MCP, "POST":
                 message, era = await self._read(exchange, request, headers)
                 caller = self._dispatch.caller(grant, endpoint.relay, headers)
                 await self._dispatch.message(exchange, sink, caller, message, era)
-            case "GET":
+            case Role.MCP, "GET":
                 edge.check_accept(headers, EVENT_STREAM)
-                await self._dispatch.stream(exchange, sink, self._dispatch.caller(grant, endpoint.relay, headers))
-            case "DELETE":
+                caller = self._dispatch.caller(grant, endpoint.relay, headers)
+                exchange.at_close(self._underway.hold_stream(grant.label))
+                await self._dispatch.stream(exchange, sink, caller)
+            case Role.MCP, "DELETE":
                 await self._dispatch.end_session(exchange, sink, self._dispatch.caller(grant, endpoint.relay, headers))
-            case _:
-                raise Refusal(405, "method", "Use POST, GET or DELETE.", headers={"Allow": "POST, GET, DELETE"})
+            case Role.SSE_STREAM, "GET":
+                edge.check_accept(headers, EVENT_STREAM)
+                await self._sse.stream(exchange, sink, grant, endpoint.relay, request.remote or "")
+            case Role.SSE_MESSAGES, "POST":
+                session = self._sse.session(grant, request.raw_path.partition("?")[2])
+                message = await self._read_legacy(exchange, request, headers)
+                await self._sse.message(exchange, sink, session, message, headers)
+            case role, _:
+                allowed = ", ".join(role.value)
+                raise Refusal(405, "method", f"Methods here: {allowed}.", headers={"Allow": allowed})
 
     async def _read(self, exchange: Exchange, request: web.BaseRequest, headers: Headers) -> tuple[Message, Era]:
         body = await edge.read_body(request, headers)
@@ -135,12 +179,23 @@ class Downstream:
         exchange.parsed()
         return message, era
 
+    async def _read_legacy(self, exchange: Exchange, request: web.BaseRequest, headers: Headers) -> Message:
+        """A message whose answer comes on another connection, so that Accept does not matter here."""
+        body = await edge.read_body(request, headers, answers=())
+        exchange.read()
+        message, _ = _read_message(body, headers, Era.LEGACY)
+        exchange.parsed()
+        return message
 
-def _read_message(body: bytes, headers: Headers) -> tuple[Message, Era]:
-    """The message in `body`, compared with the headers that mirror it. Raises `Refusal` (400)."""
+
+def _read_message(body: bytes, headers: Headers, era: Era | None = None) -> tuple[Message, Era]:
+    """The message in `body`, compared with the headers that mirror it. Raises `Refusal` (400).
+
+    `era` where the transport is of one alone.
+    """
     try:
         message = parse_message(body)
-        era = era_of(message, mcp_headers.value_of(headers, mcp_headers.PROTOCOL_VERSION))
+        era = era or era_of(message, mcp_headers.value_of(headers, mcp_headers.PROTOCOL_VERSION))
         mcp_headers.check(headers, message, era)
     except MalformedError as error:
         raise Refusal(400, error.reason, str(error), code=error.code, id=error.id) from None

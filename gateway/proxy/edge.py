@@ -4,6 +4,7 @@ Each rule is a refusal with its status; the agent's bytes are read here and nowh
 """
 
 import asyncio
+from collections.abc import Collection
 from typing import Final
 
 from aiohttp import web
@@ -45,8 +46,16 @@ def check_form(request: web.BaseRequest, headers: Headers) -> None:
         raise Refusal(400, "http_version", "HTTP/1.1 is required.")
 
 
-async def read_body(request: web.BaseRequest, headers: Headers) -> bytes:
-    """The whole body of a POST. Raises `Refusal`: 406, 408, 411, 413, 415 or 417."""
+async def read_body(
+    request: web.BaseRequest,
+    headers: Headers,
+    *,
+    answers: Collection[str] = ("application/json", "text/event-stream"),
+) -> bytes:
+    """The whole body of a POST, from an agent that must take all the media types that its answer may have.
+
+    Raises `Refusal`: 406, 408, 411, 413, 415 or 417.
+    """
     values = {name.lower(): value for name, value in headers}
     if "transfer-encoding" in values or "content-length" not in values:
         raise Refusal(411, "length", "Content-Length is required.")
@@ -55,7 +64,7 @@ async def read_body(request: web.BaseRequest, headers: Headers) -> bytes:
     media_type, _, parameters = values.get("content-type", "").partition(";")
     if media_type.strip().lower() != "application/json" or not _is_utf8(parameters):
         raise Refusal(415, "media_type", "The body must be application/json in UTF-8.")
-    check_accept(headers, "application/json", "text/event-stream")
+    check_accept(headers, *answers)
     if "expect" in values:
         await _continue(request, values["expect"])
     try:

@@ -209,6 +209,11 @@ class Exchange:
         """The answer outlives the agent's connection: whoever drains it calls `end`."""
         self._is_detached = True
 
+    def attach(self) -> "Exchange":
+        """Take over a detached exchange that is not forwarded yet; use it as a context manager, as from the start."""
+        self._is_detached = False
+        return self
+
     def end(self, outcome: Outcome, *, rule: str = "", rolled_back: bool = False) -> None:
         """Record what became of a forwarded exchange; only the first call counts."""
         if self._has_ended:

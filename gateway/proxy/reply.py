@@ -17,9 +17,10 @@ from gateway.mcp.codes import (
     POLICY_DENIED,
     POLICY_LIMITED,
     SESSION_NOT_FOUND,
+    UNSUPPORTED_VERSION,
 )
-from gateway.mcp.message import Message, MessageId, Notification, Request, Response
-from gateway.mcp.versions import Era
+from gateway.mcp.message import Message, MessageId, Notification, Request, Response, claimed_version
+from gateway.mcp.versions import HANDSHAKE_VERSIONS, Era
 from gateway.policy.decision import Decision, Verdict
 
 DECISION_KEY: Final = "gateway.policy/decision"
@@ -100,6 +101,18 @@ def unknown_method(request: Request, era: Era) -> Reply:
 def unknown_task(request: Request) -> Reply:
     """-32602, for a task that is not there and for one that is another grant's alike (2025-11-25 tasks)."""
     return Reply(200, error_body(request.id, INVALID_PARAMS, "Unknown task"))
+
+
+def legacy_only(request: Request) -> Reply:
+    """For a request of 2026-07-28 or later where only older revisions are spoken: agents that can, initialize then.
+
+    They ask with `server/discover` first, which the older revisions do not have.
+    """
+    if request.method == "server/discover":
+        return unknown_method(request, Era.MODERN)
+    message = "Only revisions before 2026-07-28 are spoken here: open a session with initialize."
+    data = {"supported": list(HANDSHAKE_VERSIONS), "requested": claimed_version(request)}
+    return Reply(400, error_body(request.id, UNSUPPORTED_VERSION, message, data))
 
 
 def error_body(id: MessageId | None, code: int, message: str, data: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -22,7 +22,8 @@ class Underway:
         self._streams: collections.Counter[str] = collections.Counter()
         self._working: set[asyncio.Task[Any]] = set()
         self._listening: set[asyncio.Task[Any]] = set()
-        self._is_draining = False
+        self.draining = asyncio.Event()
+        """Set once nothing more is taken: streams that carry answers end with the last of them."""
 
     @contextlib.contextmanager
     def exchange(self) -> Iterator[None]:
@@ -37,7 +38,7 @@ class Underway:
 
     def check_open(self) -> None:
         """Raises `Refusal` (503) once the drain has begun."""
-        if self._is_draining:
+        if self.draining.is_set():
             headers = {"Retry-After": "1", "Connection": "close"}
             raise Refusal(503, "draining", "The gateway is stopping; try again.", headers=headers)
 
@@ -53,15 +54,18 @@ class Underway:
         self._ids.add(held)
         return lambda: self._ids.discard(held)
 
-    def hold_stream(self, grant: str) -> Callable[[], None]:
-        """The current task's answer is a stream that only listens, until the function that is returned is called.
+    def hold_stream(self, grant: str, *, carries_answers: bool = False) -> Callable[[], None]:
+        """The current task's answer is a stream, until the function that is returned is called.
 
-        Raises `Refusal` (503) where the grant has too many.
+        It only listens, and so is cut when the gateway stops, unless it carries the answers to calls. Raises
+        `Refusal` (503) where the grant has too many.
         """
         if self._streams[grant] >= MAX_STREAMS:
             headers = {"Retry-After": "10"}
             raise Refusal(503, "streams", f"This grant has {MAX_STREAMS} streams open already.", headers=headers)
         self._streams[grant] += 1
+        if carries_answers:
+            return lambda: self._streams.subtract([grant])
         current = {task for task in (asyncio.current_task(),) if task is not None}
         self._working -= current
         self._listening |= current
@@ -69,7 +73,7 @@ class Underway:
 
     async def drain(self, seconds: float) -> None:
         """Take no more, end the streams that only listen at once, and everything else within `seconds`."""
-        self._is_draining = True
+        self.draining.set()
         for stream in self._listening:
             stream.cancel()
         if self._working:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gateway.mcp.sse import EventSplitter, EventTooLargeError, encode_event, event_data, replace_data
+from gateway.mcp.sse import EventSplitter, EventTooLargeError, encode_event, event_data, event_name, replace_data
 
 ENDS = (b"\r", b"\n", b"\r\n")
 LINES = (
@@ -170,3 +170,28 @@ def test_an_encoded_event_reads_back():
     event = encode_event(b'{"jsonrpc":"2.0"}')
     assert event == b'event: message\ndata: {"jsonrpc":"2.0"}\n\n'
     assert event_data(event) == b'{"jsonrpc":"2.0"}'
+    assert event_name(encode_event(b"/messages", b"endpoint")) == b"endpoint"
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_data_of_several_lines_is_one_event(end):
+    """Whatever ends the lines of the data, readers join them with LF; nothing in it ends the event or adds a field."""
+    event = encode_event(end.join([b"{", b"event: x", b"", b"}"]))
+    assert event_data(event) == b"{\nevent: x\n\n}"
+    assert (event_name(event), cut(event, [event])) == (b"message", [event])
+
+
+@pytest.mark.parametrize(
+    ("event", "name"),
+    [
+        (b"data: a\n\n", b"message"),
+        (b"event: endpoint\r\ndata: a\r\n\r\n", b"endpoint"),
+        (b"data: event: endpoint\n\n", b"message"),
+        (b"event: a\nevent: b\n\n", b"b"),
+        (b"event: a\nevent:\n\n", b"message"),
+        (b"\xef\xbb\xbfevent:a\n\n", b"a"),
+    ],
+)
+def test_the_name_of_one_event(event, name):
+    """The last one given counts; without one it is a message."""
+    assert event_name(event) == name

@@ -125,6 +125,15 @@ async def test_a_body_in_json_is_read(changes):
     assert await read_body(request_reading(two_bytes), list((JSON | changes).items())) == b"{}"
 
 
+async def test_accept_does_not_matter_where_the_answer_comes_otherwise():
+    """A POST over HTTP+SSE has no answer of its own; everything else is checked all the same."""
+    headers = [("Content-Type", "application/json"), ("Content-Length", "2")]
+    assert await read_body(request_reading(two_bytes), headers, answers=()) == b"{}"
+    with pytest.raises(Refusal) as raised:
+        await read_body(request_reading(two_bytes), headers[1:], answers=())
+    assert raised.value.status == 415
+
+
 @pytest.mark.parametrize(
     ("changes", "status"),
     [

@@ -342,3 +342,16 @@ def test_each_operation_is_counted_once(desk: Desk, decision: Decision, outcome:
         if sample.name == "mcp_server_operation_duration_seconds_count"
     ]
     assert counts == [(error_type, 1)]
+
+
+def test_an_exchange_can_be_handed_on_before_it_is_forwarded(desk: Desk):
+    """Whoever takes it over ends it; until then it holds what it holds."""
+    released = []
+    with desk.exchange() as exchange:
+        exchange.at_close(lambda: released.append(1))
+        exchange.detach()
+    assert released == []
+    with exchange.attach():
+        exchange.decided(ALICE, call("cancel_task"), THROTTLE)
+    assert released == [1]
+    assert [record["type"] for record in desk.records()] == ["decision"]

@@ -7,7 +7,7 @@ from gateway.mcp.versions import Era
 from gateway.policy.decision import Decision, LimitStatus, Verdict
 from gateway.proxy import reply
 from gateway.proxy.reply import Refusal
-from tests.support.messages import call, notification, request, response
+from tests.support.messages import call, modern, notification, request, response
 
 RULE = "/tools/cancel_task/limits/cancel_task_rate"
 TEXT = "cancel_task is limited to 10 calls a minute. Try again in 41.2 s."
@@ -149,3 +149,13 @@ def test_a_refusal_without_a_code_stays_out_of_the_reserved_range(status):
     assert not -32768 <= refusal.code <= -32000
     body = reply.refusal(refusal).body
     assert body["id"] is None
+
+
+def test_an_agent_of_2026_is_told_what_is_spoken_instead():
+    """-32601 to its probe, which makes it initialize; -32022 with the revisions to anything else."""
+    probe, listing = (modern(method) for method in ("server/discover", "tools/list"))
+    assert reply.legacy_only(probe).body["error"]["code"] == -32601
+    answer = reply.legacy_only(listing)
+    assert (answer.status, answer.body["error"]["code"]) == (400, -32022)
+    assert answer.body["error"]["data"]["requested"] == "2026-07-28"
+    assert "2024-11-05" in answer.body["error"]["data"]["supported"]

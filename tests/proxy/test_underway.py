@@ -41,6 +41,26 @@ async def test_a_grants_streams_are_capped():
     underway.hold_stream("alice")
 
 
+async def test_a_stream_that_carries_answers_is_not_cut_by_the_drain():
+    """It counts among the grant's streams, and is given the time that calls are."""
+    underway, cut = Underway(), []
+
+    async def stream(carries_answers: bool) -> None:
+        with underway.exchange():
+            underway.hold_stream("alice", carries_answers=carries_answers)
+            try:
+                await underway.draining.wait()
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                cut.append(carries_answers)
+
+    streams = [asyncio.ensure_future(stream(carries_answers)) for carries_answers in (True, False)]
+    await asyncio.sleep(0)
+    await underway.drain(1)
+    await asyncio.gather(*streams)
+    assert cut == [False]
+
+
 async def test_nothing_is_taken_once_the_drain_has_begun():
     """503, told to come back."""
     underway = Underway()

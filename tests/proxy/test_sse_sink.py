@@ -1,0 +1,131 @@
+"""From an HTTP answer to events on the agent's one stream. Whole exchanges are shown in test_legacy_agents.py."""
+
+from typing import Any, cast
+
+import orjson
+import pytest
+
+from gateway.mcp import sse
+from gateway.mcp.message import Message
+from gateway.proxy import reply, sse_sink
+from gateway.proxy.relay import Relay
+from gateway.proxy.reply import Reply
+from gateway.proxy.sse_session import AgentSession, AgentStream
+from gateway.proxy.sse_sink import MessageSink
+from gateway.proxy.upstream import UpstreamError
+from tests.support.grants import grant
+from tests.support.messages import call, notification, request
+
+JSON = [("Content-Type", "application/json")]
+EVENTS = [("content-type", "text/event-stream; charset=utf-8")]
+RESULT = b'{"jsonrpc":"2.0","id":1,"result":{}}'
+
+
+class Heard(AgentStream):
+    """A stream that remembers what it was sent."""
+
+    def __init__(self) -> None:
+        super().__init__(60)
+        self.events: list[bytes | None] = []
+
+    async def send(self, event: bytes | None) -> None:
+        """Remember it."""
+        self.events.append(event)
+
+    def messages(self) -> list[Any]:
+        """What a reader makes of it."""
+        return [orjson.loads(sse.event_data(event) or b"") for event in self.events if event is not None]
+
+
+@pytest.fixture
+def heard() -> Heard:
+    """What the agent hears."""
+    return Heard()
+
+
+@pytest.fixture
+def session(heard: Heard) -> AgentSession:
+    """The agent's session."""
+    return AgentSession("s", grant(), cast("Relay", None), "127.0.0.1", heard)
+
+
+async def test_a_body_becomes_one_event_byte_for_byte(heard: Heard, session: AgentSession):
+    """However it comes in, and whether or not we can read all of it."""
+    for body in (b'{ "jsonrpc":"2.0","id":1, "result":{"n":1.50} }', b'{"jsonrpc":"2.0","id":1,"result":{"n":NaN}}'):
+        sink = MessageSink(session, call(), "x-1")
+        await sink.begin(200, JSON, None)
+        for byte in body:
+            await sink.write(bytes([byte]))
+        await sink.end()
+        await sink.finish()
+        assert heard.events.pop() == b"event: message\ndata: " + body + b"\n\n"
+        assert heard.events == []
+
+
+async def test_a_body_that_is_too_long_is_a_failure_of_the_servers(
+    heard: Heard, session: AgentSession, monkeypatch: pytest.MonkeyPatch
+):
+    """Memory is bounded, and the agent hears of it."""
+    monkeypatch.setattr(sse_sink, "MAX_EVENT_BYTES", 100)
+    sink = MessageSink(session, call(), "x-1")
+    await sink.begin(200, JSON, None)
+    with pytest.raises(UpstreamError, match="longer than 100 bytes"):
+        await sink.write(b"x" * 101)
+    sink.abort()
+    await sink.finish()
+    (answer,) = heard.messages()
+    assert (answer["id"], answer["result"]["isError"]) == (1, True)
+
+
+async def test_messages_before_the_answer_are_not_the_answer(heard: Heard, session: AgentSession):
+    """A server's request may have the same id; only a response to ours ends the wait."""
+    sink = MessageSink(session, call(), "x-1")
+    await sink.begin(200, EVENTS, None)
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    await sink.write(sse.encode_event(orjson.dumps(asked)))
+    await sink.end()
+    await sink.finish()
+    first, last = heard.messages()
+    assert (first, last["result"]["isError"]) == (asked, True)
+
+
+async def test_an_answer_is_given_once(heard: Heard, session: AgentSession):
+    """After the answer nothing is added, whatever becomes of the connection it came on."""
+    sink = MessageSink(session, call(), "x-1")
+    await sink.begin(200, EVENTS, None)
+    await sink.write(sse.encode_event(RESULT))
+    sink.abort()
+    await sink.finish()
+    assert heard.events == [sse.encode_event(RESULT)]
+
+
+@pytest.mark.parametrize("message", [notification(), None], ids=["notification", "no message"])
+async def test_what_asks_for_nothing_is_not_answered(heard: Heard, session: AgentSession, message: Message | None):
+    """Statuses and bodies for a notification, or for a request without a message, are no messages."""
+    sink = MessageSink(session, message, "x-1")
+    await sink.begin(405, JSON, None)
+    await sink.write(RESULT)
+    await sink.end()
+    await sink.reply(Reply(503, reply.error_body(None, -32603, "down")))
+    await sink.finish()
+    assert (heard.events, sink.status) == ([], 503)
+
+
+async def test_only_the_handshake_names_the_session(session: AgentSession):
+    """A session id in another answer changes nothing; the revision is that of the result."""
+    headers = [*JSON, ("mcp-session-id", "sealed")]
+    for message in (call(), request("initialize")):
+        assert not session.has_server_session
+        sink = MessageSink(session, message, "x-1")
+        await sink.begin(200, headers, None)
+        await sink.write(b'{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25"}}')
+        await sink.end()
+    assert dict(session.headers()) == {"mcp-session-id": "sealed", "mcp-protocol-version": "2025-11-25"}
+
+
+async def test_a_lost_session_ends_the_stream(heard: Heard, session: AgentSession):
+    """First the answer, with the request's own id, then the end."""
+    sink = MessageSink(session, call(id="mine"), "x-1")
+    await sink.reply(reply.refusal(reply.session_not_found()))
+    assert heard.events.pop() is None
+    assert [(answer["id"], answer["error"]["code"]) for answer in heard.messages()] == [("mine", -32001)]
