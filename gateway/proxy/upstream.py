@@ -5,8 +5,9 @@ What matters about a failure is whether the call may have run: only one that can
 
 import asyncio
 import enum
+import functools
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Final
 
 import aiohttp
@@ -43,41 +44,45 @@ class UpstreamError(GatewayError):
 class Answer:
     """The server's answer: status and headers are here, the body streams in."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
-        self.status = response.status
-        self.headers = list(response.headers.items())
-        self.content_length = response.content_length
+    def __init__(
+        self,
+        status: int,
+        headers: Iterable[tuple[str, str]],
+        chunks: Callable[[], AsyncIterator[bytes]],
+        close: Callable[[], None],
+        content_length: int | None = None,
+    ) -> None:
+        """`chunks` gives the body, or what is left of it; `close` lets go of what it comes from."""
+        self.status = status
+        self.headers = list(headers)
+        self.content_length = content_length
+        self._fields = CIMultiDict(self.headers)
+        self._chunks = chunks
+        self._close = close
 
     @property
     def media_type(self) -> str:
         """The media type, lower case and without parameters; empty when the server named none."""
-        return self._response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return self._fields.get("Content-Type", "").partition(";")[0].strip().lower()
 
     @property
     def has_one_media_type(self) -> bool:
         """Whether the server said what the body is, and said it once."""
-        return len(self._response.headers.getall("Content-Type", [])) == 1
+        return len(self._fields.getall("Content-Type", [])) == 1
 
     @property
     def session_ids(self) -> list[str]:
         """What the server sent as `Mcp-Session-Id`: at most one, from a server that keeps to the protocol."""
-        return self._response.headers.getall("Mcp-Session-Id", [])
+        return self._fields.getall("Mcp-Session-Id", [])
 
     @property
     def is_encoded(self) -> bool:
         """Whether the body is compressed, which we never ask for."""
-        return self._response.headers.get("Content-Encoding", "identity").lower() != "identity"
+        return self._fields.get("Content-Encoding", "identity").lower() != "identity"
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives, never gathered. Raises `UpstreamError`."""
-        try:
-            async for chunk in self._response.content.iter_any():
-                yield chunk
-        except TimeoutError:
-            raise UpstreamError(Failure.TIMEOUT, "The server stopped answering.", may_have_run=True) from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise UpstreamError(Failure.BROKEN, f"The answer broke off: {_reason(error)}.", may_have_run=True) from None
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives, never gathered; again, what is left of it. Raises `UpstreamError`."""
+        return self._chunks()
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises `UpstreamError`, also when it is longer than `limit` bytes."""
@@ -90,7 +95,7 @@ class Answer:
 
     def close(self) -> None:
         """Let go of the connection. Unless the body was read to its end this closes it, which the server sees."""
-        self._response.close()
+        self._close()
 
 
 class Upstream:
@@ -144,6 +149,28 @@ class Upstream:
         is_repeatable: bool = False,
         is_listening: bool = False,
     ) -> Answer:
+        """Send one request to the server's own URL; otherwise as `request`."""
+        return await self.request(
+            URL(self.url),
+            method,
+            headers,
+            body,
+            timeout_s=timeout_s,
+            is_repeatable=is_repeatable,
+            is_listening=is_listening,
+        )
+
+    async def request(
+        self,
+        url: URL,
+        method: str,
+        headers: list[tuple[str, str]],
+        body: bytes | None,
+        *,
+        timeout_s: float | None,
+        is_repeatable: bool = False,
+        is_listening: bool = False,
+    ) -> Answer:
         """Send one request and wait for the answer's headers. Follows no redirect. Raises `UpstreamError`.
 
         Waits at most `timeout_s` for each piece of the answer, None for ever. What is repeatable is sent a second
@@ -151,15 +178,16 @@ class Upstream:
         """
         pool = self._pools[is_listening]
         try:
-            return await self._send(pool, method, headers, body, timeout_s)
+            return await self._send(pool, url, method, headers, body, timeout_s)
         except UpstreamError as error:
             if not is_repeatable or error.failure is not Failure.BROKEN:
                 raise
-        return await self._send(pool, method, headers, body, timeout_s)
+        return await self._send(pool, url, method, headers, body, timeout_s)
 
     async def _send(
         self,
         pool: aiohttp.ClientSession,
+        url: URL,
         method: str,
         headers: list[tuple[str, str]],
         body: bytes | None,
@@ -172,9 +200,7 @@ class Upstream:
         # `connect` is the wait for a connection, a free place in the pool included.
         timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S, sock_read=timeout_s)
         try:
-            return Answer(
-                await pool.request(method, self.url, headers=sent, data=body, timeout=timeout, allow_redirects=False)
-            )
+            response = await pool.request(method, url, headers=sent, data=body, timeout=timeout, allow_redirects=False)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             message = f"The server {self.name} cannot be reached ({_reason(error)}), so the call was not run."
             raise UpstreamError(Failure.DOWN, message, may_have_run=False) from None
@@ -184,6 +210,18 @@ class Upstream:
         except (aiohttp.ClientError, OSError) as error:
             message = f"The connection to {self.name} broke ({_reason(error)}); the call may have run."
             raise UpstreamError(Failure.BROKEN, message, may_have_run=True) from None
+        fields, chunks = response.headers.items(), functools.partial(_chunks, response)
+        return Answer(response.status, fields, chunks, response.close, response.content_length)
+
+
+async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in response.content.iter_any():
+            yield chunk
+    except TimeoutError:
+        raise UpstreamError(Failure.TIMEOUT, "The server stopped answering.", may_have_run=True) from None
+    except (aiohttp.ClientError, OSError) as error:
+        raise UpstreamError(Failure.BROKEN, f"The answer broke off: {_reason(error)}.", may_have_run=True) from None
 
 
 def _reason(error: BaseException) -> str:
