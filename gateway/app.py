@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, assert_never
 
 from aiohttp import http_parser, web
 
@@ -14,7 +14,7 @@ from gateway.addresses import Addresses
 from gateway.admin import health
 from gateway.audit.journal import Journal
 from gateway.clock import Clock
-from gateway.config import Address, Config
+from gateway.config import Address, Config, Server
 from gateway.documents import Document
 from gateway.errors import DocumentError, GatewayError, Problem, StateError
 from gateway.metrics import KnownNames, Metrics
@@ -29,6 +29,7 @@ from gateway.proxy.identity import Grant, Identity
 from gateway.proxy.record import Recorder
 from gateway.proxy.relay import Relay
 from gateway.proxy.sse_downstream import SseDownstream
+from gateway.proxy.sse_upstream import SseUpstream
 from gateway.proxy.task_handles import TaskHandles
 from gateway.proxy.underway import Underway
 from gateway.proxy.upstream import Upstream
@@ -58,10 +59,7 @@ class Gateway:
         self._store = CounterStore.open(config.state_dir / "counters", clock, boot_id=read_boot_id())
         self._journal = Journal(config.state_dir / "audit")
         self._metrics = Metrics(__version__, fastpath.IMPLEMENTATION)
-        self._upstreams = {
-            name: Upstream(name, server.url, server.headers, server.timeout_s, server.tool_timeouts_s)
-            for name, server in config.servers.items()
-        }
+        self._upstreams = {name: self._upstream(server) for name, server in config.servers.items()}
         tools = KnownNames(tool for policy in policies.values() for tool in policy.tools)
         self._endpoints = endpoints_of(
             {name: Relay(upstream, self._tasks, KEEP_ALIVE_S) for name, upstream in self._upstreams.items()}
@@ -139,6 +137,17 @@ class Gateway:
         self._store.touch()
         self._store.close()
         self._journal.close()
+
+    def _upstream(self, server: Server) -> Upstream:
+        match server.transport:
+            case "streamable-http":
+                return Upstream(server.name, server.url, server.headers, server.timeout_s, server.tool_timeouts_s)
+            case "sse":
+                return SseUpstream(
+                    server.name, server.url, server.headers, server.timeout_s, server.tool_timeouts_s, self._tasks
+                )
+            case _:
+                assert_never(server.transport)
 
     def _grants(self, policies: Mapping[str, CompiledPolicy]) -> list[Grant]:
         engines = {name: Engine(policy) for name, policy in policies.items()}

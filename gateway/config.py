@@ -4,6 +4,7 @@ A policy is carried as the document that it was checked in; compiling it is `app
 """
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -29,6 +30,7 @@ class Server(msgspec.Struct, frozen=True):
 
     name: str
     url: str
+    transport: Literal["streamable-http", "sse"]
     headers: dict[str, str]
     """Sent with every request to the server, our credential among them."""
     timeout_s: float
@@ -143,6 +145,7 @@ def _server(name: str, entry: ServerEntry) -> Server:
     return Server(
         name=name,
         url=entry.url,
+        transport=entry.transport,
         headers=entry.headers,
         timeout_s=timeout_s(entry.timeout),
         tool_timeouts_s={tool: timeout_s(written) for tool, written in entry.tool_timeouts.items()},

@@ -5,7 +5,7 @@ It says what is wrong; `gateway.config`, its only caller, builds the settings fr
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
@@ -51,6 +51,7 @@ class ServerEntry(msgspec.Struct, frozen=True):
     """One entry of `servers`."""
 
     url: str
+    transport: Literal["streamable-http", "sse"] = "streamable-http"
     headers: dict[str, str] = {}
     timeout: float | str = "120s"
     tool_timeouts: dict[str, float | str] = {}

@@ -65,6 +65,7 @@ def test_a_configuration_becomes_values(file, tmp_path):
         "binassist": Server(
             name="binassist",
             url="http://127.0.0.1:9090/mcp",
+            transport="streamable-http",
             headers={"X-Api-Key": "ours, to the server"},
             timeout_s=120,
             tool_timeouts_s={},
@@ -77,6 +78,16 @@ def test_a_configuration_becomes_values(file, tmp_path):
     assert config.allowed_hosts == ("gateway.example",)
     assert config.allowed_origins == ("https://console.example",)
     assert config.warnings == ()
+
+
+def test_a_server_of_the_old_transport(file):
+    """It is named in the file; a transport that there is not is answered with those that there are."""
+    text = file.read_text()
+    file.write_text(text.replace("timeout: 2m", "transport: sse"))
+    assert load_config(file).servers["binassist"].transport == "sse"
+    file.write_text(text.replace("timeout: 2m", "transport: websocket"))
+    with pytest.raises(DocumentError, match=r"/servers/binassist/transport: unknown value; known here: sse, stream"):
+        load_config(file)
 
 
 def test_credentials_do_not_show(file):
