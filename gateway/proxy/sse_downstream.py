@@ -106,6 +106,9 @@ class SseDownstream:
         Anything else is accepted when the server has it, which keeps it before what the agent says next. Raises
         `Refusal` for a message that has no place in its session.
         """
+        if session.id not in self._sessions:
+            # The agent's stream ended while the body was being read.
+            raise reply.session_not_found()
         caller = self._dispatch.caller(session.grant, session.relay, session.headers(headers))
         status = 202
         if not isinstance(message, Request):

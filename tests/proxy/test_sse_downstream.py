@@ -46,6 +46,29 @@ async def test_an_id_is_one_requests(gateway: RunningGateway, upstream: Scripted
         assert is_allowed(await agent.ask(tool_call("cancel_task", id=7)))
 
 
+async def test_a_message_is_refused_whose_stream_ends_before_it_is_whole(
+    gateway: RunningGateway, upstream: ScriptedUpstream
+):
+    """Nothing is forwarded for an agent that can no longer hear the answer."""
+    host, port = gateway.gateway.url.removeprefix("http://").split(":")
+    body = orjson.dumps(tool_call("cancel_task"))
+    async with SseAgent(gateway) as agent:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = (
+            f"POST {agent.address} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer token-seed\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        writer.write(head.encode() + body[:-1])
+        await eventually(lambda: gateway.connections() >= 2)
+    async with asyncio.timeout(5):
+        while (await agent.post(tool_call("cancel_task")))[0] != 404:
+            pass
+    writer.write(body[-1:])
+    assert b" 404 " in await reader.readline()
+    writer.close()
+    assert all(b"tools/call" not in received.body for received in upstream.received)
+
+
 async def test_requests_under_way_are_capped(
     gateway: RunningGateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ):
