@@ -150,14 +150,13 @@ def message_url(base: URL, announced: str) -> URL:
     try:
         reference = URL(announced, encoded=True)
         is_path = _REFERENCE.fullmatch(announced) and not (reference.scheme or reference.raw_authority)
-        url = base.join(reference)
     except ValueError:
         is_path = None
-    if not is_path or url.origin() != base.origin():
+    if not is_path:
         logger.warning("a server's address for messages is refused: %.200r is no path at %s", announced, base.origin())
         text = "The server wants messages sent elsewhere, so the call was not run."
         raise UpstreamError(Failure.BROKEN, text, may_have_run=False)
-    return url
+    return base.join(reference)
 
 
 def _check(stream: Answer) -> None:

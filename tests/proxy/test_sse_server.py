@@ -8,6 +8,7 @@ import pytest
 from yarl import URL
 
 from gateway.mcp import sse
+from gateway.proxy import sse_server
 from gateway.proxy.sse_server import ServerSession, message_url
 from gateway.proxy.upstream import Answer, Failure, UpstreamError
 from tests.support.messages import call, request
@@ -61,7 +62,6 @@ async def test_a_stream_cut_anywhere_is_read_alike(cut: int):
     """The address, what nobody asked for and the answer arrive, wherever the server's writes are split."""
     fed = Fed(STREAM[:cut], STREAM[cut:])
     answer = fed.session.expect(call(), 1)
-    assert fed.is_busy()
     await fed.session.opened()
     assert str(fed.session.url) == "http://127.0.0.1:9090/messages/?session_id=1"
     assert await message_of(answer) == RESULT
@@ -71,6 +71,38 @@ async def test_a_stream_cut_anywhere_is_read_alike(cut: int):
     await fed.end()
     assert await message_of(listening) == NOTE
     assert fed.closed == [fed.session]
+
+
+async def test_a_session_that_is_being_opened_is_in_use():
+    """Until it is known where messages go somebody waits for that; then it is idle until somebody asks."""
+    fed = Fed(STREAM)
+    assert fed.is_busy()
+    await fed.session.opened()
+    assert not fed.is_busy()
+    await fed.end()
+
+
+@pytest.mark.parametrize("id", [True, 1.0, "1", None, [1]])
+async def test_an_answer_has_the_very_id_of_its_request(id: object):
+    """What is only equal to it in some language is an answer to something else."""
+    fed = Fed(STREAM[: STREAM.index(b"event: message")])
+    await fed.session.opened()
+    answer = fed.session.expect(call(id=1), 1)
+    for said in (RESULT | {"id": id, "result": "another's"}, RESULT):
+        await fed.session._take(b"data: " + orjson.dumps(said) + b"\n\n")
+    assert await message_of(answer) == RESULT
+    await fed.end()
+
+
+async def test_an_event_beyond_the_bound_ends_the_session(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """F69: memory stays flat, and the log says why the session is gone."""
+    monkeypatch.setattr(sse_server, "MAX_EVENT_BYTES", 100)
+    fed = Fed(b"event: endpoint\ndata: /messages\n\n", b"data: " + b"x" * 100)
+    await fed.end()
+    assert fed.closed == [fed.session]
+    assert "more than 100 bytes" in caplog.text
 
 
 async def test_the_address_is_announced_once():

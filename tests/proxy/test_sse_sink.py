@@ -111,6 +111,17 @@ async def test_what_asks_for_nothing_is_not_answered(heard: Heard, session: Agen
     assert (heard.events, sink.status) == ([], 503)
 
 
+async def test_events_are_for_who_asked_or_listens(heard: Heard, session: AgentSession):
+    """A server's stream of its own is passed on whole; one that it answers a notification with is nobody's."""
+    for message, expected in ((None, [RESULT]), (notification(), [])):
+        sink = MessageSink(session, message, "x-1")
+        await sink.begin(200, EVENTS, None)
+        await sink.write(sse.encode_event(RESULT))
+        await sink.end()
+        assert heard.events == [sse.encode_event(data) for data in expected]
+        heard.events.clear()
+
+
 async def test_only_the_handshake_names_the_session(session: AgentSession):
     """A session id in another answer changes nothing; the revision is that of the result."""
     headers = [*JSON, ("mcp-session-id", "sealed")]

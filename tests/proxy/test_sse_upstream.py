@@ -85,12 +85,15 @@ async def test_giving_up_while_a_session_opens_leaves_nothing_behind(server: Sse
 
 async def test_a_message_that_could_not_be_posted_leaves_its_id_free(server: SseServer, way: SseUpstream):
     """After the failure the same id can be asked with again."""
-    (session_id,) = (await way.send("POST", [], INITIALIZE, timeout_s=5)).session_ids
+    opened = await way.send("POST", [], INITIALIZE, timeout_s=5)
+    (session_id,) = opened.session_ids
+    assert b'"id":0' in await opened.read(1000)
     headers, body = [("mcp-session-id", session_id)], orjson.dumps(call("get_code").body)
     server.post_status = 500
     with pytest.raises(UpstreamError) as raised:
         await way.send("POST", headers, body, timeout_s=5)
     assert raised.value.may_have_run is True
+    assert not way._sessions[session_id].is_busy
     server.post_status = 202
     answer = await way.send("POST", headers, body, timeout_s=5)
     assert b"done in 0" in await answer.read(1000)
