@@ -77,7 +77,9 @@ async def test_closing_cancels_and_waits(caplog: pytest.LogCaptureFixture):
 
 async def test_closing_without_tasks_is_nothing():
     """An owner that never had a task can be closed."""
-    await Tasks().close()
+    tasks = Tasks()
+    await tasks.close()
+    assert len(tasks) == 0
 
 
 async def test_the_end_of_what_runs_can_be_waited_for():

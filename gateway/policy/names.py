@@ -17,6 +17,7 @@ UNKNOWN_TASK: Final = "(unknown task)"
 UNKNOWN_METHOD: Final = "(unknown method)"
 AUDIT_UNAVAILABLE: Final = "(audit unavailable)"
 OVERLOADED: Final = "(overloaded)"
+SESSION_LOST: Final = "(session lost)"
 INTERNAL_ERROR: Final = "(internal error)"
 ALL_TOOLS: Final = "/all_tools"
 

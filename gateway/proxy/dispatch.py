@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -84,7 +85,7 @@ class Dispatch:
             await sink.reply(_refused(message, decision, era, exchange))
             return
         ours = [("Content-Type", JSON), ("Accept", f"{JSON}, {EVENT_STREAM}")]
-        answer_filter, settle = self._filter(caller, message), self._settling(caller.grant, judged)
+        answer_filter, settle = self._filter(caller, message), partial(self._gate.settle, caller.grant, judged)
         outbound = self._outbound("POST", message, ours, caller, era, answer_filter, settle)
         await self._relay(exchange, sink, caller, outbound)
 
@@ -166,9 +167,6 @@ class Dispatch:
 
     def _list_filter(self, caller: Caller) -> AnswerFilter:
         return ListFilter(caller.grant.engine, self._recorder.tools.learn)
-
-    def _settling(self, grant: Grant, judged: Decision) -> Callable[[], bool]:
-        return lambda: self._gate.settle(grant, judged)
 
 
 def _refused(message: Message, decision: Decision, era: Era, exchange: Exchange) -> Reply:

@@ -30,8 +30,6 @@ logger = logging.getLogger(__name__)
 
 _BROKEN: Final = Decision(Verdict.ERROR, names.INTERNAL_ERROR, "The gateway could not pass on the answer.")
 
-SESSION_LOST: Final = "(session lost)"
-
 
 class Outbound(msgspec.Struct, frozen=True):
     """One request to the server, and what its answer needs."""
@@ -97,7 +95,7 @@ class Relay:
             exchange.answered(answer.status)
             if outbound.has_session and _says_session_lost(answer):
                 answer.close()
-                exchange.end(Outcome.FAILED, rule=SESSION_LOST)
+                exchange.end(Outcome.FAILED, rule=names.SESSION_LOST)
                 await sink.reply(reply.refusal(reply.session_not_found()))
                 return
             await transfer.run(answer, is_awaited=isinstance(outbound.message, Request))
