@@ -12,6 +12,9 @@ from aiohttp import http_parser, web
 from gateway import __version__, fastpath
 from gateway.addresses import Addresses
 from gateway.admin import health
+from gateway.admin.api import Api
+from gateway.admin.webhook import Webhook
+from gateway.approval_desk import ApprovalDesk
 from gateway.audit.journal import Journal
 from gateway.clock import Clock
 from gateway.config import Address, Config, Server
@@ -21,6 +24,7 @@ from gateway.metrics import KnownNames, Metrics
 from gateway.policy.engine import NO_POLICY, Engine
 from gateway.policy.load import load_policy
 from gateway.policy.tables import CompiledPolicy, compile_policy
+from gateway.proxy.approval import ApprovalStep
 from gateway.proxy.connection import Listener
 from gateway.proxy.dispatch import Dispatch
 from gateway.proxy.downstream import Downstream, Endpoint, endpoints_of
@@ -33,7 +37,10 @@ from gateway.proxy.sse_upstream import SseUpstream
 from gateway.proxy.task_handles import TaskHandles
 from gateway.proxy.underway import Underway
 from gateway.proxy.upstream import Upstream
+from gateway.store import database
+from gateway.store.approval import Approval
 from gateway.store.counters import CounterStore, read_boot_id
+from gateway.store.database import Database
 from gateway.store.keys import load_key
 from gateway.tasks import Tasks
 
@@ -68,8 +75,22 @@ class Gateway:
         identity = Identity(self._grants(policies), clock)
         recorder = Recorder(self._journal, self._metrics, tools, clock)
         task_handles = TaskHandles()
+        self._database = Database.open(config.state_dir / database.FILE_NAME)
+        hook = config.webhook
+        self._webhook = hook and Webhook(hook.url, hook.secret, clock, include_arguments=hook.include_arguments)
+        self._desk = ApprovalDesk(
+            self._database,
+            records=recorder,
+            metrics=self._metrics,
+            clock=clock,
+            tasks=self._tasks,
+            most_pending=config.pending_per_grant,
+            announce=self._webhook.announce if self._webhook else _announce_nowhere,
+        )
+        gate = Gate(clock, task_handles)
         dispatch = Dispatch(
-            gate=Gate(clock, task_handles),
+            gate=gate,
+            approvals=ApprovalStep(gate, identity, self._desk),
             identity=identity,
             recorder=recorder,
             underway=self._underway,
@@ -103,6 +124,9 @@ class Gateway:
         for upstream in self._upstreams.values():
             upstream.open()
         self._tasks.spawn(self._keep_touching(), "touch the counters")
+        self._desk.start()
+        if self._webhook:
+            self._tasks.spawn(self._webhook.run(), "send webhooks")
         probes: dict[str, health.Probe] = {
             f"server {name}": upstream.is_reachable for name, upstream in self._upstreams.items()
         }
@@ -111,6 +135,7 @@ class Gateway:
             self._metrics.registry,
             probes,
             Addresses.of(self._config.admin_listen.host, self._config.allowed_hosts),
+            Api(self._desk, {token.token_sha256: token.label for token in self._config.admin_tokens}).routes(),
         )
         self.admin_url = await self._listen(web.AppRunner(admin, access_log=None), self._config.admin_listen)
         self.url = await self._listen(make_runner(self._downstream), self._config.listen)
@@ -120,6 +145,7 @@ class Gateway:
         for runner in self.runners:
             for site in list(runner.sites):
                 await site.stop()
+        self._desk.release()
         await self._underway.drain(DRAIN_S)
         for runner in self.runners:
             await runner.cleanup()
@@ -137,6 +163,7 @@ class Gateway:
         self._store.touch()
         self._store.close()
         self._journal.close()
+        self._database.close()
 
     def _upstream(self, server: Server) -> Upstream:
         match server.transport:
@@ -199,6 +226,10 @@ def compile_policies(documents: Mapping[str, Document]) -> dict[str, CompiledPol
     if problems:
         raise DocumentError(problems)
     return compiled
+
+
+def _announce_nowhere(_: Approval) -> None:
+    """Nobody has asked to be told of approvals."""
 
 
 def _make_private(directory: Path) -> None:

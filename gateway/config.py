@@ -4,17 +4,29 @@ A policy is carried as the document that it was checked in; compiling it is `app
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
-from gateway.config_file import ConfigFile, GrantEntry, ServerEntry, config_faults, is_reference, timeout_s
+from gateway.config_file import (
+    MIN_SECRET,
+    ConfigFile,
+    GrantEntry,
+    ServerEntry,
+    WebhookEntry,
+    config_faults,
+    is_reference,
+    timeout_s,
+    webhook_secret,
+)
 from gateway.documents import Document, format_of, read_document
 from gateway.errors import DocumentError, Problem
 from gateway.policy.load import load_policy, policy_faults
 from gateway.reading import scalars, shapes
 from gateway.reading.outcome import Fault
 from gateway.source_files import read_source
+
+_WEBHOOK: Final = ("approvals", "webhook")
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -54,6 +66,25 @@ class Grant(msgspec.Struct, frozen=True):
     """UTC since 1970; None never expires."""
 
 
+class AdminToken(msgspec.Struct, frozen=True):
+    """Somebody who may decide on approvals over HTTP."""
+
+    label: str
+    token_sha256: bytes
+
+
+class Webhook(msgspec.Struct, frozen=True):
+    """Who is told that an approval is asked for."""
+
+    url: str
+    secret: bytes
+    include_arguments: bool
+
+    def __repr__(self) -> str:
+        # Neither the secret nor a query, which often holds another, may reach a log by way of a repr.
+        return f"Webhook(include_arguments={self.include_arguments})"
+
+
 class Config(msgspec.Struct, frozen=True):
     """Everything a configuration file says, checked: every name used in it is defined in it."""
 
@@ -64,6 +95,10 @@ class Config(msgspec.Struct, frozen=True):
     policies: dict[str, Document]
     """Documents that `load_policy` takes."""
     grants: tuple[Grant, ...]
+    admin_tokens: tuple[AdminToken, ...]
+    pending_per_grant: int
+    """How many calls of one grant may wait for approval."""
+    webhook: Webhook | None
     allowed_hosts: tuple[str, ...]
     """Hosts accepted beyond the listener's own, as Host headers write them: small letters, no port."""
     allowed_origins: tuple[str, ...]
@@ -77,17 +112,22 @@ def load_config(path: Path) -> Config:
     Raises DocumentError with every mistake in all of them, file by file in the order of the text.
     """
     source = read_source(path)
-    config = build_config(read_document(source.text, str(path), format_of(path.name)), path.parent)
-    if source.readable_by_others and any(server.headers for server in config.servers.values()):
-        warning = f"{path}: holds headers for a server and every user can read it; run `chmod o-r {path}`"
-        config = msgspec.structs.replace(config, warnings=(warning,))
+    document = read_document(source.text, str(path), format_of(path.name))
+    config = build_config(document, path.parent)
+    held = [
+        *(["headers for a server"] if any(server.headers for server in config.servers.values()) else []),
+        *(["the secret of a webhook"] if (*_WEBHOOK, "secret") in document.parts() else []),
+    ]
+    if source.readable_by_others and held:
+        warnings = (*config.warnings, _readable(path, " and ".join(held)))
+        config = msgspec.structs.replace(config, warnings=warnings)
     return config
 
 
 def build_config(document: Document, folder: Path) -> Config:
     """The settings that a document holds, its relative paths taken from `folder`. Raises as `load_config`."""
-    policies = _Policies(document, folder)
-    faults = [*shapes.faults(document.value, ConfigFile), *config_faults(document), *policies.faults]
+    policies, secret = _Policies(document, folder), _WebhookSecret(document, folder)
+    faults = [*shapes.faults(document.value, ConfigFile), *config_faults(document), *policies.faults, *secret.faults]
     if problems := [*document.problems(faults), *policies.problems]:
         raise DocumentError(problems)
     file = msgspec.convert(document.value, ConfigFile)
@@ -98,8 +138,14 @@ def build_config(document: Document, folder: Path) -> Config:
         servers={name: _server(name, entry) for name, entry in file.servers.items()},
         policies=policies.documents,
         grants=tuple(_grant(entry) for entry in file.grants),
+        admin_tokens=tuple(
+            AdminToken(entry.label, scalars.sha256_digest(entry.token_sha256)) for entry in file.admin.tokens
+        ),
+        pending_per_grant=file.approvals.pending_per_grant,
+        webhook=_webhook(file.approvals.webhook, secret.value),
         allowed_hosts=tuple(map(scalars.host_name, file.allowed_hosts)),
         allowed_origins=tuple(map(scalars.origin, file.allowed_origins)),
+        warnings=secret.warnings,
     )
 
 
@@ -139,6 +185,39 @@ class _Policies:
             self.problems += [problem for problem in error.problems if problem not in self.problems]
             return
         self.documents[name] = document
+
+
+class _WebhookSecret:
+    """What webhooks are signed with, wherever it is written, and every mistake in it."""
+
+    def __init__(self, document: Document, folder: Path) -> None:
+        self.value = b""
+        self.faults: list[Fault] = []
+        self.warnings: tuple[str, ...] = ()
+        parts = document.parts()
+        match parts.get((*_WEBHOOK, "secret")), parts.get((*_WEBHOOK, "secret_file")):
+            case str(text), None if len(text.strip()) >= MIN_SECRET:
+                self.value = webhook_secret(text)
+            case None, str(name):
+                self._read(folder / name)
+
+    def _read(self, path: Path) -> None:
+        try:
+            source = read_source(path)
+            self.value = webhook_secret(source.text)
+        except (DocumentError, ValueError) as error:
+            self.faults.append(((*_WEBHOOK, "secret_file"), str(error)))
+            return
+        if source.readable_by_others:
+            self.warnings = (_readable(path, "the secret of a webhook"),)
+
+
+def _readable(path: Path, held: str) -> str:
+    return f"{path}: holds {held} and every user can read it; run `chmod o-r {path}`"
+
+
+def _webhook(entry: WebhookEntry | None, secret: bytes) -> Webhook | None:
+    return None if entry is None else Webhook(entry.url, secret, entry.include_arguments)
 
 
 def _server(name: str, entry: ServerEntry) -> Server:

@@ -5,7 +5,7 @@ It says what is wrong; `gateway.config`, its only caller, builds the settings fr
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 
@@ -20,6 +20,9 @@ _Parts = Mapping[Path, object]
 
 _LISTEN: Final = "127.0.0.1:8080"
 _ADMIN_LISTEN: Final = "127.0.0.1:9901"
+MIN_SECRET: Final = 16
+_GRANTS: Final = ("grants",)
+_ADMIN_TOKENS: Final = ("admin", "tokens")
 _MAX_TIMEOUT_S = 24 * 3600
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[!-~](?:[ \t!-~]*[!-~])?")
@@ -41,10 +44,34 @@ _RESERVED_HEADERS = frozenset(
 )
 
 
+class AdminTokenEntry(msgspec.Struct, frozen=True):
+    """One entry of `admin.tokens`: somebody who may decide on approvals over HTTP."""
+
+    label: str
+    token_sha256: str
+
+
 class AdminEntry(msgspec.Struct, frozen=True):
     """`admin`: the second listener, for people and Prometheus."""
 
     listen: str = _ADMIN_LISTEN
+    tokens: list[AdminTokenEntry] = []
+
+
+class WebhookEntry(msgspec.Struct, frozen=True):
+    """`approvals.webhook`: who is told that an approval is asked for. It has one of the two secrets."""
+
+    url: str
+    secret: str | None = None
+    secret_file: str | None = None
+    include_arguments: bool = False
+
+
+class ApprovalsEntry(msgspec.Struct, frozen=True):
+    """`approvals`: how calls wait for people."""
+
+    pending_per_grant: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
+    webhook: WebhookEntry | None = None
 
 
 class ServerEntry(msgspec.Struct, frozen=True):
@@ -76,6 +103,7 @@ class ConfigFile(msgspec.Struct, frozen=True):
     state_dir: str = "state"
     policies: dict[str, dict[str, object]] = {}
     grants: list[GrantEntry] = []
+    approvals: ApprovalsEntry = ApprovalsEntry()
     allowed_hosts: list[str] = []
     allowed_origins: list[str] = []
 
@@ -86,6 +114,14 @@ def timeout_s(written: float | str) -> float:
     if not 0 < seconds <= _MAX_TIMEOUT_S:
         raise ValueError("a time-out must be more than zero and at most 24h")
     return seconds
+
+
+def webhook_secret(text: str) -> bytes:
+    """The key that webhooks are signed with, from text without the space around it; ValueError if it is short."""
+    secret = text.strip()
+    if len(secret) < MIN_SECRET:
+        raise ValueError(f"the secret must have at least {MIN_SECRET} characters; make one with `openssl rand -hex 32`")
+    return secret.encode()
 
 
 def is_reference(entry: object) -> bool:
@@ -107,8 +143,11 @@ def config_faults(document: Document) -> Iterator[Fault]:
     yield from _server_faults(parts)
     yield from _policy_faults(parts)
     yield from _undefined_names(parts)
-    yield from _twin_faults(parts, "label", str)
-    yield from _twin_faults(parts, "token_sha256", str.lower)
+    yield from _webhook_faults(parts)
+    yield from _twin_faults(parts, "label", str, _GRANTS)
+    yield from _twin_faults(parts, "label", str, _ADMIN_TOKENS)
+    # A grant whose token were also an admin's could approve its own calls.
+    yield from _twin_faults(parts, "token_sha256", str.lower, _GRANTS, _ADMIN_TOKENS)
 
 
 def _reader(path: Path) -> Callable[[str], object] | None:
@@ -120,10 +159,14 @@ def _reader(path: Path) -> Callable[[str], object] | None:
             return _directory
         case ("servers", str(), "url"):
             return scalars.server_url
-        case ("grants", int(), "label"):
+        case ("grants", int(), "label") | ("admin", "tokens", int(), "label"):
             return scalars.label
-        case ("grants", int(), "token_sha256"):
+        case ("grants", int(), "token_sha256") | ("admin", "tokens", int(), "token_sha256"):
             return scalars.sha256_digest
+        case ("approvals", "webhook", "url"):
+            return scalars.webhook_url
+        case ("approvals", "webhook", "secret"):
+            return webhook_secret
         case ("grants", int(), "expires"):
             return scalars.instant_ns
         case ("allowed_hosts", int()):
@@ -214,14 +257,21 @@ def _undefined_names(parts: _Parts) -> Iterator[Fault]:
                     yield path, f"no {kind} has this name{nearest(value, known)}"
 
 
-def _twin_faults(parts: _Parts, field: str, form: Callable[[str], str]) -> Iterator[Fault]:
-    """Grants of which this field has the same form."""
+def _webhook_faults(parts: _Parts) -> Iterator[Fault]:
+    path = ("approvals", "webhook")
+    webhook = parts.get(path)
+    if isinstance(webhook, dict) and ("secret" in webhook) == ("secret_file" in webhook):
+        yield path, "needs exactly one of `secret` and `secret_file`: what it sends is signed with it"
+
+
+def _twin_faults(parts: _Parts, field: str, form: Callable[[str], str], *lists: Path) -> Iterator[Fault]:
+    """Entries of these lists of which this field has the same form."""
     owners: dict[str, list[Path]] = {}
     for path, value in parts.items():
         match path:
-            case ("grants", int(), name) if name == field and isinstance(value, str):
+            case (*owner, int(), name) if tuple(owner) in lists and name == field and isinstance(value, str):
                 owners.setdefault(form(value), []).append(path)
     for paths in owners.values():
         for path in paths if len(paths) > 1 else ():
-            others = ", ".join(f"/grants/{other[1]}/{field}" for other in paths if other != path)
-            yield path, f"also written at {others}; each grant needs its own"
+            others = ", ".join("/" + "/".join(map(str, other)) for other in paths if other != path)
+            yield path, f"also written at {others}; each needs its own"

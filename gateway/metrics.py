@@ -81,6 +81,12 @@ class Metrics:
             ["server", "kind"],
             registry=self.registry,
         )
+        self.approvals_pending = Gauge(
+            "mcp_gateway_approvals_pending", "Calls that wait for a person's approval.", registry=self.registry
+        )
+        self.approvals = Counter(
+            "mcp_gateway_approvals", "What became of approvals, by outcome.", ["outcome"], registry=self.registry
+        )
         self.malformed = Counter(
             "mcp_gateway_malformed", "Requests refused before a decision.", ["reason"], registry=self.registry
         )

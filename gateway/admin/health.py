@@ -1,7 +1,7 @@
 """What Prometheus and supervisors ask on the second listener: `/metrics`, `/healthz`, `/readyz`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import orjson
 from aiohttp import web
@@ -13,8 +13,10 @@ from gateway.addresses import Addresses, ForeignAddressError
 Probe = Callable[[], Awaitable[bool]]
 
 
-def make_application(registry: CollectorRegistry, probes: Mapping[str, Probe], addresses: Addresses) -> web.Application:
-    """The second listener's application. It is ready when every one of `probes` is."""
+def make_application(
+    registry: CollectorRegistry, probes: Mapping[str, Probe], addresses: Addresses, more: Iterable[web.RouteDef] = ()
+) -> web.Application:
+    """The second listener's application, with `more` routes. It is ready when every one of `probes` is."""
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -32,6 +34,7 @@ def make_application(registry: CollectorRegistry, probes: Mapping[str, Probe], a
     application.router.add_get("/metrics", metrics)
     application.router.add_get("/healthz", healthz)
     application.router.add_get("/readyz", readyz)
+    application.router.add_routes(more)
     return application
 
 

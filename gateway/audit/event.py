@@ -33,7 +33,11 @@ class DecisionRecord(msgspec.Struct, frozen=True, tag="decision", tag_field="typ
     """The counter that refused."""
     retry_after_ms: int | None = None
     decide_us: float = 0.0
-    """From the message being parsed to the decision."""
+    """From the message being parsed to the decision, without the time that the call was held open."""
+    approval: str = ""
+    """The approval that the call waits for, was refused by, or has used up."""
+    approver: str = ""
+    """Who approved or denied it."""
 
 
 class OutcomeRecord(msgspec.Struct, frozen=True, tag="outcome", tag_field="type", omit_defaults=True):
@@ -70,7 +74,32 @@ class RefusalRecord(msgspec.Struct, frozen=True, tag_field="type", tag="refusal"
     message: str
 
 
-AuditRecord = DecisionRecord | OutcomeRecord | RefusalRecord
+class ApprovalRecord(msgspec.Struct, frozen=True, tag_field="type", tag="approval", omit_defaults=True):
+    """A person was asked to approve a call, and what came of it. That the call then ran is in its own decision."""
+
+    id: str
+    """The approval's own; the records of its calls name it as `approval`."""
+    time: str
+    event: str
+    """`asked`, `approved`, `denied` or `expired`."""
+    server: str
+    grant: str
+    target: str
+    rule: str
+    policy: str
+    revision: str
+    exchange: str
+    """The `id` of the decision that asked."""
+    expires: str
+    call_sha256: str
+    """Of all that the approval is bound to: grant, server, tool, canonical arguments and revision."""
+    decided: str = ""
+    """When the approver did."""
+    approver: str = ""
+    reason: str = ""
+
+
+AuditRecord = DecisionRecord | OutcomeRecord | RefusalRecord | ApprovalRecord
 
 
 def clipped(text: str) -> str:

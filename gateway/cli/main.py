@@ -16,6 +16,8 @@ _COMMANDS: Final = {
     "serve": "run the gateway",
     "check": "check policies and configurations",
     "grant": "make tokens for agents",
+    "approvals": "decide on calls that wait for approval",
+    "admin": "make tokens for people who decide over HTTP",
     "demo": "run a stand-in for BinAssistMCP, to try the gateway",
 }
 _INTERRUPTED: Final = 130

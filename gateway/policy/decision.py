@@ -29,6 +29,15 @@ class LimitStatus(msgspec.Struct, frozen=True):
     """Exact time to wait, rounded up to a millisecond; None where waiting would not help."""
 
 
+class ApprovalTerms(msgspec.Struct, frozen=True):
+    """How a call waits for a person's approval (policy.md, `approval`). Both are spans of time."""
+
+    expires_ns: int
+    """How long there is to decide, and to make the call."""
+    hold_ns: int
+    """How long the call is held open for a decision."""
+
+
 class Decision(msgspec.Struct, frozen=True):
     """The outcome of judging one call."""
 
@@ -40,3 +49,5 @@ class Decision(msgspec.Struct, frozen=True):
     limit: LimitStatus | None = None
     receipt: fastpath.Receipt | None = None
     """What was spent, for `fastpath.rollback`; None when nothing was."""
+    approval: ApprovalTerms | None = None
+    """Given where the verdict is `pending`."""

@@ -34,8 +34,17 @@ class Judge(Protocol):
     default_allows: bool
     """What becomes of resources, prompts and completions, for which a policy has no rules yet."""
 
-    def decide(self, tool: str, arguments: dict[str, object], budget: Budget, now_ns: int, wall_ns: int) -> Decision:
-        """Judge one call."""
+    def decide(
+        self,
+        tool: str,
+        arguments: dict[str, object],
+        budget: Budget,
+        now_ns: int,
+        wall_ns: int,
+        *,
+        is_approved: bool = False,
+    ) -> Decision:
+        """Judge one call; `is_approved` when a person has approved exactly this one."""
         ...
 
     def sees(self, tool: str) -> bool:
@@ -51,7 +60,16 @@ class Engine:
         self.revision = policy.revision
         self.default_allows = policy.default_allows
 
-    def decide(self, tool: str, arguments: dict[str, object], budget: Budget, now_ns: int, wall_ns: int) -> Decision:
+    def decide(
+        self,
+        tool: str,
+        arguments: dict[str, object],
+        budget: Budget,
+        now_ns: int,
+        wall_ns: int,
+        *,
+        is_approved: bool = False,
+    ) -> Decision:
         """Judge one call, and spend on all of its limits if it is allowed.
 
         Steps 3 to 10 of policy.md, "Order of evaluation"; the first refusal wins, and a refused call
@@ -93,7 +111,16 @@ class NoPolicy:
     revision = ""
     default_allows = False
 
-    def decide(self, tool: str, arguments: dict[str, object], budget: Budget, now_ns: int, wall_ns: int) -> Decision:
+    def decide(
+        self,
+        tool: str,
+        arguments: dict[str, object],
+        budget: Budget,
+        now_ns: int,
+        wall_ns: int,
+        *,
+        is_approved: bool = False,
+    ) -> Decision:
         """Deny, whatever the call. Step 2 of policy.md, "Order of evaluation"."""
         return Decision(Verdict.DENY, names.NO_POLICY, messages.NO_POLICY)
 

@@ -17,6 +17,7 @@ from gateway.policy import names
 from gateway.policy.decision import Decision, Verdict
 from gateway.proxy import reply
 from gateway.proxy.answer_filter import AnswerFilter
+from gateway.proxy.approval import ApprovalStep
 from gateway.proxy.gate import Gate
 from gateway.proxy.identity import Grant, Identity
 from gateway.proxy.listing import ListFilter
@@ -27,6 +28,7 @@ from gateway.proxy.sink import Sink
 from gateway.proxy.task_handles import TaskHandles, may_become_task
 from gateway.proxy.transfer import EVENT_STREAM, JSON
 from gateway.proxy.underway import Underway
+from gateway.store.approval import Approval
 
 _LISTS: Final = frozenset({Governance.TOOL_LIST, Governance.RESOURCE_LIST, Governance.PROMPT_LIST})
 _STREAM: Final = Decision(Verdict.ALLOW, names.PROTOCOL)
@@ -51,6 +53,7 @@ class Dispatch:
         self,
         *,
         gate: Gate,
+        approvals: ApprovalStep,
         identity: Identity,
         recorder: Recorder,
         underway: Underway,
@@ -58,6 +61,7 @@ class Dispatch:
         session_key: bytes,
     ) -> None:
         self._gate = gate
+        self._approvals = approvals
         self._identity = identity
         self._recorder = recorder
         self._underway = underway
@@ -77,12 +81,16 @@ class Dispatch:
     async def message(self, exchange: Exchange, sink: Sink, caller: Caller, message: Message, era: Era) -> None:
         """Judge one message and see to its answer. Raises `Refusal` for one that has no place in its session."""
         self._hold(exchange, caller, message)
-        judged = self._gate.decide(caller.grant, message, era)
-        decision = exchange.decided(caller.grant, message, judged)
+        judged, approval = self._gate.decide(caller.grant, message, era), None
+        if judged.verdict is Verdict.PENDING and isinstance(message, Request):
+            resolution = await self._approvals.resolve(exchange, caller.grant, message, era, judged)
+            caller = msgspec.structs.replace(caller, grant=resolution.grant)
+            judged, approval = resolution.decision, resolution.approval
+        decision = exchange.decided(caller.grant, message, judged, approval)
         if decision is not judged:
             self._gate.settle(caller.grant, judged)
         if decision.verdict is not Verdict.ALLOW:
-            await sink.reply(_refused(message, decision, era, exchange))
+            await sink.reply(_refused(message, decision, era, exchange, approval))
             return
         ours = [("Content-Type", JSON), ("Accept", f"{JSON}, {EVENT_STREAM}")]
         answer_filter, settle = self._filter(caller, message), partial(self._gate.settle, caller.grant, judged)
@@ -169,9 +177,9 @@ class Dispatch:
         return ListFilter(caller.grant.engine, self._recorder.tools.learn)
 
 
-def _refused(message: Message, decision: Decision, era: Era, exchange: Exchange) -> Reply:
+def _refused(message: Message, decision: Decision, era: Era, exchange: Exchange, approval: Approval | None) -> Reply:
     if isinstance(message, Request) and decision.rule == names.UNKNOWN_METHOD:
         return reply.unknown_method(message, era)
     if isinstance(message, Request) and decision.rule == names.UNKNOWN_TASK:
         return reply.unknown_task(message)
-    return reply.refused(message, decision, era, exchange.id)
+    return reply.refused(message, decision, era, exchange.id, approval)

@@ -53,10 +53,10 @@ class Gate:
         self._clock = clock
         self._task_handles = task_handles
 
-    def decide(self, grant: Grant, message: Message, era: Era = Era.LEGACY) -> Decision:
-        """Judge one message. Never raises: what cannot be judged is refused."""
+    def decide(self, grant: Grant, message: Message, era: Era = Era.LEGACY, *, is_approved: bool = False) -> Decision:
+        """Judge one message, which a person may have approved. Never raises: what cannot be judged is refused."""
         try:
-            return self._decide(grant, message, era)
+            return self._decide(grant, message, era, is_approved=is_approved)
         except Exception:
             logger.exception("judging a message failed")
             return _BROKEN
@@ -68,7 +68,7 @@ class Gate:
         fastpath.rollback(grant.budget.words, decision.receipt, self._clock.monotonic_ns())
         return True
 
-    def _decide(self, grant: Grant, message: Message, era: Era) -> Decision:
+    def _decide(self, grant: Grant, message: Message, era: Era, *, is_approved: bool) -> Decision:
         if not isinstance(message, Request):
             return _PROTOCOL
         governance = METHODS.get(message.method)
@@ -77,7 +77,9 @@ class Gate:
                 return _UNKNOWN_METHOD
             case Governance.TOOL_CALL:
                 now_ns, wall_ns = self._clock.monotonic_ns(), self._clock.wall_ns()
-                return grant.engine.decide(message.target, message.arguments, grant.budget, now_ns, wall_ns)
+                return grant.engine.decide(
+                    message.target, message.arguments, grant.budget, now_ns, wall_ns, is_approved=is_approved
+                )
             case Governance.RESOURCE | Governance.PROMPT | Governance.COMPLETION:
                 return self._by_default(grant, message)
             case Governance.TOOL_LIST | Governance.RESOURCE_LIST | Governance.PROMPT_LIST:

@@ -42,13 +42,22 @@ class Identity:
         token = _bearer_token(headers)
         grant = self._grants.get(token_digest(token))
         if not token or grant is None or grant.server != server or self._has_expired(grant):
-            raise Refusal(
-                401,
-                "unauthenticated",
-                "A valid bearer token for this server is required.",
-                headers={"WWW-Authenticate": 'Bearer realm="mcp", error="invalid_token"'},
-            )
+            raise _unauthenticated()
         return grant
+
+    def current(self, grant: Grant) -> Grant | None:
+        """What a grant that was resolved earlier is now; None when it has been revoked or has expired since."""
+        now = self._grants.get(grant.token_digest)
+        if now is None or (now.label, now.server) != (grant.label, grant.server) or self._has_expired(now):
+            return None
+        return now
+
+    def renewed(self, grant: Grant) -> Grant:
+        """As `current`; raises `Refusal` (401) where there is none."""
+        now = self.current(grant)
+        if now is None:
+            raise _unauthenticated()
+        return now
 
     def remaining_s(self, grant: Grant) -> float | None:
         """How long the grant is still good for, in seconds; None for ever."""
@@ -56,6 +65,15 @@ class Identity:
 
     def _has_expired(self, grant: Grant) -> bool:
         return grant.expires_ns is not None and self._clock.wall_ns() >= grant.expires_ns
+
+
+def _unauthenticated() -> Refusal:
+    return Refusal(
+        401,
+        "unauthenticated",
+        "A valid bearer token for this server is required.",
+        headers={"WWW-Authenticate": 'Bearer realm="mcp", error="invalid_token"'},
+    )
 
 
 def _bearer_token(headers: Headers) -> str:

@@ -4,12 +4,13 @@ An `Exchange` is one request and its whole answer. Its decision is written to th
 forwarded; its outcome when the answer has ended, which for an agent that left may be after its connection.
 """
 
+import contextlib
 import datetime
 import enum
 import itertools
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 
 from gateway.audit.event import MAX_KEYS, AuditRecord, DecisionRecord, OutcomeRecord, RefusalRecord, clipped
@@ -22,6 +23,7 @@ from gateway.policy import names
 from gateway.policy.decision import Decision, Verdict
 from gateway.proxy.identity import Grant
 from gateway.proxy.reply import Refusal
+from gateway.store.approval import Approval
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +91,7 @@ class Exchange:
         self._arrived_ns = recorder.clock.monotonic_ns()
         self._read_ns = 0
         self._parsed_ns = 0
+        self._held_ns = 0
         self._forwarded_ns = 0
         self._answered_ns = 0
         self._upstream_status = 0
@@ -125,6 +128,15 @@ class Exchange:
         self._parsed_ns = self._recorder.clock.monotonic_ns()
         self._recorder.metrics.overhead.labels("parse").observe((self._parsed_ns - self._read_ns) / 1e9)
 
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[None]:
+        """The call is held open for a person; that time is nothing the gateway takes for itself."""
+        began_ns = self._recorder.clock.monotonic_ns()
+        try:
+            yield
+        finally:
+            self._held_ns += self._recorder.clock.monotonic_ns() - began_ns
+
     def identified(self, grant: Grant) -> None:
         """The caller is known."""
         self._grant = grant.label
@@ -147,14 +159,16 @@ class Exchange:
             )
         )
 
-    def decided(self, grant: Grant, message: Message | None, decision: Decision) -> Decision:
+    def decided(
+        self, grant: Grant, message: Message | None, decision: Decision, approval: Approval | None = None
+    ) -> Decision:
         """Record a decision. Returns the one in force: an allowed call that cannot be recorded is refused."""
         self._is_decided = True
         recorder = self._recorder
         if message is not None and not isinstance(message, Response):
             self._method, self._target = message.method, message.target
-        decide_ns = recorder.clock.monotonic_ns() - (self._parsed_ns or self._arrived_ns)
-        if not recorder.append(self._decision_record(grant, message, decision, decide_ns)):
+        decide_ns = recorder.clock.monotonic_ns() - (self._parsed_ns or self._arrived_ns) - self._held_ns
+        if not recorder.append(self._decision_record(grant, message, decision, approval, decide_ns)):
             decision = AUDIT_UNAVAILABLE
         metrics, tool = recorder.metrics, self._tool_label()
         metrics.decisions.labels(self.server, grant.label, tool, decision.verdict.value).inc()
@@ -198,7 +212,7 @@ class Exchange:
         """The first byte of the answer is on its way to the agent."""
         self._is_replying = True
         clock, overhead = self._recorder.clock, self._recorder.metrics.overhead
-        before = self._forwarded_ns - self._arrived_ns
+        before = self._forwarded_ns - self._arrived_ns - self._held_ns
         overhead.labels("total").observe((before + clock.monotonic_ns() - self._answered_ns) / 1e9)
 
     def sent(self, count: int) -> None:
@@ -245,7 +259,12 @@ class Exchange:
             self._releases.pop()()
 
     def _decision_record(
-        self, grant: Grant, message: Message | None, decision: Decision, decide_ns: int
+        self,
+        grant: Grant,
+        message: Message | None,
+        decision: Decision,
+        approval: Approval | None,
+        decide_ns: int,
     ) -> DecisionRecord:
         limit = decision.limit
         return DecisionRecord(
@@ -265,6 +284,8 @@ class Exchange:
             limit=limit.counter if limit else "",
             retry_after_ms=limit.retry_after_ms if limit else None,
             decide_us=round(decide_ns / 1e3, 1),
+            approval=approval.id if approval else "",
+            approver=approval.approver if approval else "",
         )
 
     def _tool_label(self) -> str:

@@ -22,6 +22,8 @@ from gateway.mcp.codes import (
 from gateway.mcp.message import Message, MessageId, Notification, Request, Response, claimed_version
 from gateway.mcp.versions import HANDSHAKE_VERSIONS, Era
 from gateway.policy.decision import Decision, Verdict
+from gateway.reading.scalars import instant_text
+from gateway.store.approval import Approval
 
 DECISION_KEY: Final = "gateway.policy/decision"
 
@@ -65,11 +67,13 @@ def refusal(refusal: Refusal) -> Reply:
     return Reply(refusal.status, error_body(refusal.id, refusal.code, str(refusal)), refusal.headers)
 
 
-def refused(message: Message, decision: Decision, era: Era, exchange_id: str) -> Reply:
-    """The answer to a message that the decision does not let through."""
+def refused(
+    message: Message, decision: Decision, era: Era, exchange_id: str, approval: Approval | None = None
+) -> Reply:
+    """The answer to a message that the decision does not let through. `approval` is what it waits for or lacks."""
     match message:
         case Request():
-            return Reply(200, refused_body(message, decision, era, exchange_id))
+            return Reply(200, refused_body(message, decision, era, exchange_id, approval))
         case Notification() | Response():
             status = 503 if decision.verdict is Verdict.ERROR else 400
             return Reply(status, error_body(None, _code(decision.verdict), _text(decision)))
@@ -77,9 +81,11 @@ def refused(message: Message, decision: Decision, era: Era, exchange_id: str) ->
             assert_never(message)
 
 
-def refused_body(request: Request, decision: Decision, era: Era, exchange_id: str) -> dict[str, Any]:
+def refused_body(
+    request: Request, decision: Decision, era: Era, exchange_id: str, approval: Approval | None = None
+) -> dict[str, Any]:
     """The JSON-RPC message for a refused or failed request (policy.md, "What the agent gets")."""
-    status = _status(decision, exchange_id)
+    status = _status(decision, exchange_id, approval)
     if request.method != "tools/call":
         return error_body(request.id, _code(decision.verdict), _text(decision), {DECISION_KEY: status})
     result: dict[str, Any] = {
@@ -147,11 +153,13 @@ def _code(verdict: Verdict) -> int:
             assert_never(verdict)
 
 
-def _status(decision: Decision, exchange_id: str) -> dict[str, Any]:
+def _status(decision: Decision, exchange_id: str, approval: Approval | None) -> dict[str, Any]:
     status: dict[str, Any] = {"id": exchange_id, "verdict": decision.verdict.value, "rule": decision.rule}
     if decision.limit is not None:
         if decision.limit.retry_after_ms is not None:
             status["retry_after_ms"] = decision.limit.retry_after_ms
         status["limit"] = decision.limit.limit
         status["remaining"] = decision.limit.remaining
+    if approval is not None:
+        status["approval"] = {"id": approval.id, "expires": instant_text(approval.expires_ns)}
     return status

@@ -50,6 +50,11 @@ def instant_ns(text: str) -> int:
         raise ValueError(f'there is no such time as "{text}": {error}') from None
 
 
+def instant_text(instant_ns: int) -> str:
+    """The RFC 3339 time in UTC of nanoseconds since 1970, rounded down to a second."""
+    return (_EPOCH + dt.timedelta(seconds=instant_ns // 1_000_000_000)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def host_port(text: str) -> tuple[str, int]:
     """Host and port of "127.0.0.1:8080" or "[::1]:8080"; the host without brackets, the port 0 to 65535."""
     host, colon, port = text.rpartition(":")
@@ -88,6 +93,13 @@ def server_url(text: str) -> str:
         raise ValueError("the URL holds a user or password; put the credential into `headers`")
     if "?" in text or "#" in text:
         raise ValueError("the URL holds a query or a fragment; remove it")
+    return text
+
+
+def webhook_url(text: str) -> str:
+    """A URL to send messages to, as written: http or https, a host, no user or fragment; it may have a query."""
+    if "@" in _http_url(text).netloc or "#" in text:
+        raise ValueError("the URL holds a user, a password or a fragment; remove it")
     return text
 
 

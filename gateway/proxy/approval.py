@@ -1,0 +1,146 @@
+"""The step between the gate's `pending` and the reply: a person is asked, and the call held open for a while.
+
+It judges nothing. A call that was approved is decided again, by the policy that is in force then, and runs only if it
+can use up the approval. `dispatch` calls it; people answer through the second listener or `gateway approvals`.
+"""
+
+import asyncio
+import logging
+from typing import Final, assert_never
+
+import msgspec
+
+from gateway.approval_desk import ApprovalDesk, Question
+from gateway.errors import StateError
+from gateway.mcp.message import Request
+from gateway.mcp.versions import Era
+from gateway.policy import names
+from gateway.policy.decision import ApprovalTerms, Decision, Verdict
+from gateway.proxy.gate import Gate
+from gateway.proxy.identity import Grant, Identity
+from gateway.proxy.record import Exchange
+from gateway.reading.scalars import instant_text
+from gateway.store.approval import Approval, ExactCall, State
+from gateway.store.approvals import UnaskableError
+
+logger = logging.getLogger(__name__)
+
+_UNAVAILABLE: Final = Decision(
+    Verdict.ERROR, names.INTERNAL_ERROR, "The gateway cannot keep approvals, so the call was not run."
+)
+
+
+class Resolution(msgspec.Struct, frozen=True):
+    """What has become of a pending call."""
+
+    grant: Grant
+    """As it stood when the decision was made."""
+    decision: Decision
+    approval: Approval | None = None
+
+
+class ApprovalStep:
+    """Asks people about calls, and lets each approved one through once."""
+
+    def __init__(self, gate: Gate, identity: Identity, desk: ApprovalDesk) -> None:
+        self._gate = gate
+        self._identity = identity
+        self._desk = desk
+
+    async def resolve(
+        self, exchange: Exchange, grant: Grant, request: Request, era: Era, pending: Decision
+    ) -> Resolution:
+        """The decision on a call that the gate has found `pending`, when there is one or the hold is over.
+
+        Never lets a call through that nobody has approved, nor one twice. Raises `Refusal` (401) when the grant has
+        ended meanwhile.
+        """
+        try:
+            return await self._resolve(exchange, grant, request, era, pending)
+        except UnaskableError as error:
+            return Resolution(grant, msgspec.structs.replace(pending, verdict=Verdict.DENY, message=str(error)))
+        except StateError as error:
+            logger.error("%s", error)
+            return Resolution(grant, _UNAVAILABLE)
+
+    async def _resolve(
+        self, exchange: Exchange, grant: Grant, request: Request, era: Era, pending: Decision
+    ) -> Resolution:
+        approval = await self._ask(exchange, grant, request, pending)
+        if approval.state is State.PENDING:
+            approval = await self._hold(exchange, grant, request, pending, approval)
+        match approval.state:
+            case State.PENDING:
+                return Resolution(grant, _waits(pending, approval), approval)
+            case State.APPROVED:
+                return await self._approved(exchange, self._identity.renewed(grant), request, era, approval)
+            case State.DENIED:
+                return Resolution(grant, _denied(pending, approval), approval)
+            case State.EXPIRED | State.CONSUMED:
+                return Resolution(grant, _gone(approval), approval)
+            case _:
+                assert_never(approval.state)
+
+    async def _ask(self, exchange: Exchange, grant: Grant, request: Request, pending: Decision) -> Approval:
+        call = ExactCall.of(grant.label, grant.server, request.target, request.arguments, grant.engine.revision)
+        return await self._desk.ask(Question(call, grant.policy, pending.rule, exchange.id, _terms(pending).expires_ns))
+
+    async def _hold(
+        self, exchange: Exchange, grant: Grant, request: Request, pending: Decision, approval: Approval
+    ) -> Approval:
+        """The approval once somebody has decided, or the hold is over. Nothing is sent to the agent meanwhile."""
+        try:
+            with exchange.holding():
+                return await self._desk.wait(approval, _terms(pending).hold_ns / 1e9)
+        except asyncio.CancelledError:
+            # The agent has left. Its question stays, and nothing runs without its asking again.
+            exchange.decided(grant, request, pending, approval)
+            raise
+
+    async def _approved(
+        self, exchange: Exchange, grant: Grant, request: Request, era: Era, approval: Approval
+    ) -> Resolution:
+        """Decide again, by the policy in force now, and use the approval up if the call may run."""
+        is_bound = grant.engine.revision == approval.call.revision
+        decision = self._gate.decide(grant, request, era, is_approved=is_bound)
+        if decision.verdict is Verdict.PENDING:
+            # The policy has changed since, so what was approved was another call: ask about this one.
+            approval = await self._ask(exchange, grant, request, decision)
+            return Resolution(grant, _waits(decision, approval), approval)
+        if decision.verdict is not Verdict.ALLOW or not is_bound:
+            return Resolution(grant, decision, approval if is_bound else None)
+        is_consumed = False
+        try:
+            is_consumed = await self._desk.consume(approval)
+        finally:
+            if not is_consumed:
+                self._gate.settle(grant, decision)
+        if is_consumed:
+            return Resolution(grant, decision, approval)
+        return Resolution(grant, _gone(approval), approval)
+
+
+def _terms(pending: Decision) -> ApprovalTerms:
+    if pending.approval is None:
+        raise AssertionError("a pending decision comes with its terms")
+    return pending.approval
+
+
+def _waits(pending: Decision, approval: Approval) -> Decision:
+    message = (
+        f"{pending.message} It waits for a person as approval {approval.id} until {instant_text(approval.expires_ns)}: "
+        "repeat exactly the same call to have it run once it is approved."
+    )
+    return msgspec.structs.replace(pending, message=message.strip())
+
+
+def _denied(pending: Decision, approval: Approval) -> Decision:
+    reason = f": {approval.reason}" if approval.reason else "."
+    return Decision(Verdict.DENY, pending.rule, f"A person has denied approval {approval.id} of this call{reason}")
+
+
+def _gone(approval: Approval) -> Decision:
+    """The approval cannot be had any more, although it was there a moment ago."""
+    became = "has expired" if approval.state is State.EXPIRED else "has been used up"
+    message = f"Approval {approval.id} of this call {became}. Repeat the call to ask for another."
+    return Decision(Verdict.DENY, approval.rule, message)
