@@ -124,8 +124,8 @@ def _table(approvals: list[Approval], state: str) -> str:
     for approval in approvals:
         call = approval.call
         times = (instant_text(approval.asked_ns), instant_text(approval.expires_ns))
-        named = tuple(_cell(name) for name in (call.grant, call.server, call.tool))
-        rows.append((approval.id, approval.state.value, *named, *times))
+        grant, server, tool = map(_cell, (call.grant, call.server, call.tool))
+        rows.append((approval.id, approval.state.value, grant, server, tool, *times))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
     return "\n".join(lines)
@@ -139,7 +139,7 @@ def _cell(text: str) -> str:
 def _details(approval: Approval) -> str:
     call = approval.call
     arguments = json.dumps(orjson.loads(call.arguments), indent=2, ensure_ascii=False)
-    hidden = misleading(call.tool) + misleading(arguments.replace("\n", ""))
+    hidden = misleading(call.tool) + misleading(arguments, keep="\n")
     warning = f", {hidden} misleading or invisible characters shown as \\u{{…}}" if hidden else ""
     decided = f" by {visible(approval.approver)}" if approval.approver else ""
     reason = f": {visible(approval.reason)}" if approval.reason else ""
