@@ -166,10 +166,10 @@ def test_any_document_can_be_checked():
 def test_twins_name_each_other():
     """A label or a token that two grants share is told at both."""
     assert faults({(*GRANT, "label"): "alice", (*GRANT, "token_sha256"): DIGEST.upper()}) == [
-        (("grants", 0, "label"), "also written at /grants/1/label; each grant needs its own"),
-        (("grants", 1, "label"), "also written at /grants/0/label; each grant needs its own"),
-        (("grants", 0, "token_sha256"), "also written at /grants/1/token_sha256; each grant needs its own"),
-        (("grants", 1, "token_sha256"), "also written at /grants/0/token_sha256; each grant needs its own"),
+        (("grants", 0, "label"), "also written at /grants/1/label; each needs its own"),
+        (("grants", 1, "label"), "also written at /grants/0/label; each needs its own"),
+        (("grants", 0, "token_sha256"), "also written at /grants/1/token_sha256; each needs its own"),
+        (("grants", 1, "token_sha256"), "also written at /grants/0/token_sha256; each needs its own"),
     ]
 
 

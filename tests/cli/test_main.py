@@ -38,7 +38,7 @@ def test_wrong_usage_exits_with_2(arguments, capsys):
     assert "usage: gateway" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["serve", "check", "grant", "demo"])
+@pytest.mark.parametrize("command", ["serve", "check", "grant", "approvals", "admin", "demo"])
 def test_every_subcommand_explains_itself(command, capsys):
     """`gateway COMMAND --help` works for every subcommand."""
     with pytest.raises(SystemExit, match="0"):
