@@ -78,15 +78,7 @@ class Gateway:
         self._database = Database.open(config.state_dir / database.FILE_NAME)
         hook = config.webhook
         self._webhook = hook and Webhook(hook.url, hook.secret, clock, include_arguments=hook.include_arguments)
-        self._desk = ApprovalDesk(
-            self._database,
-            records=recorder,
-            metrics=self._metrics,
-            clock=clock,
-            tasks=self._tasks,
-            most_pending=config.pending_per_grant,
-            announce=self._webhook.announce if self._webhook else _announce_nowhere,
-        )
+        self._desk = self._approval_desk(recorder, clock)
         gate = Gate(clock, task_handles)
         dispatch = Dispatch(
             gate=gate,
@@ -164,6 +156,17 @@ class Gateway:
         self._store.close()
         self._journal.close()
         self._database.close()
+
+    def _approval_desk(self, recorder: Recorder, clock: Clock) -> ApprovalDesk:
+        return ApprovalDesk(
+            self._database,
+            records=recorder,
+            metrics=self._metrics,
+            clock=clock,
+            tasks=self._tasks,
+            most_pending=self._config.pending_per_grant,
+            announce=self._webhook.announce if self._webhook else _announce_nowhere,
+        )
 
     def _upstream(self, server: Server) -> Upstream:
         match server.transport:

@@ -14,7 +14,7 @@ from gateway.store.approval import Approval, State
 from gateway.store.approvals import NotPendingError, UnaskableError, UnknownApprovalError
 from gateway.store.database import Database
 from gateway.tasks import Tasks
-from tests.support.approvals import CALL, LIFETIME_NS, open_approvals, with_arguments
+from tests.support.approvals import CALL, LIFETIME_NS, open_approvals, unusable, with_arguments
 from tests.support.waiting import eventually
 
 QUESTION = Question(CALL, "strict", "/tools/delete_all/action", "ab-1", LIFETIME_NS)
@@ -209,12 +209,9 @@ async def test_a_database_that_fails_does_not_end_the_sweeping(
 ):
     """It is logged, and tried again."""
     monkeypatch.setattr("gateway.approval_desk.SWEEP_S", 0.01)
-    with office.database.transaction() as connection:
-        connection.execute("ALTER TABLE approvals RENAME TO gone")
-    office.desk.start()
-    await eventually(lambda: caplog.text.count("the database cannot be used") > 1)
-    with office.database.transaction() as connection:
-        connection.execute("ALTER TABLE gone RENAME TO approvals")
+    with unusable(office.database.path):
+        office.desk.start()
+        await eventually(lambda: caplog.text.count("the database cannot be used") > 1)
     await office.desk.ask(QUESTION)
     office.clock.advance(ns=LIFETIME_NS)
     await eventually(lambda: office.journal.events == ["asked", "expired"])

@@ -30,12 +30,10 @@ class LimitStatus(msgspec.Struct, frozen=True):
 
 
 class ApprovalTerms(msgspec.Struct, frozen=True):
-    """How a call waits for a person's approval (policy.md, `approval`). Both are spans of time."""
+    """How long an approval may be given, and how long the call is held open for it."""
 
     expires_ns: int
-    """How long there is to decide, and to make the call."""
     hold_ns: int
-    """How long the call is held open for a decision."""
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -50,4 +48,4 @@ class Decision(msgspec.Struct, frozen=True):
     receipt: fastpath.Receipt | None = None
     """What was spent, for `fastpath.rollback`; None when nothing was."""
     approval: ApprovalTerms | None = None
-    """Given where the verdict is `pending`."""
+    """Set where the verdict is PENDING."""

@@ -20,7 +20,7 @@ from gateway.store.approval import Approval
 from gateway.store.database import Database
 from gateway.tasks import Tasks
 from gateway.tokens import token_digest
-from tests.support.approvals import CALL, LIFETIME_NS, with_arguments
+from tests.support.approvals import CALL, LIFETIME_NS, unusable, with_arguments
 
 TOKEN = "canary-admin-token"
 
@@ -212,10 +212,9 @@ async def test_a_web_page_reaches_nothing(client: TestClient, desk: ApprovalDesk
     assert await desk.find(approval.id) == approval
 
 
-async def test_a_database_that_fails_is_an_error_of_ours(client: TestClient, desk: ApprovalDesk, approval: Approval):
+async def test_a_database_that_fails_is_an_error_of_ours(client: TestClient, tmp_path: Path):
     """503, with the reason; the gateway itself goes on."""
-    with desk._database.transaction() as connection:
-        connection.execute("DROP TABLE approvals")
-    status, body = await ask(client, "GET", "/api/approvals")
+    with unusable(tmp_path / "gateway.db"):
+        status, body = await ask(client, "GET", "/api/approvals")
     assert status == 503
     assert "the database cannot be used" in body["error"]

@@ -1,13 +1,12 @@
 """The webhook: what is sent, signed with what, and that it never holds anybody up."""
 
-import asyncio
 import hashlib
 import hmac
 from collections.abc import AsyncIterator
 from typing import Any
 
+import orjson
 import pytest
-from aiohttp import web
 
 from gateway.admin import webhook as module
 from gateway.admin.webhook import SIGNATURE, TIMESTAMP, Webhook, signature
@@ -15,35 +14,10 @@ from gateway.clock import ManualClock
 from gateway.store.approval import Approval, State
 from gateway.tasks import Tasks
 from tests.support.approvals import CALL, LIFETIME_NS
+from tests.support.receiver import Receiver
 from tests.support.waiting import eventually
 
 SECRET = b"a secret of the operator's"
-
-
-class Receiver:
-    """A server that remembers what it was sent, and answers with the statuses it is given, then with 204."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[str, dict[str, str], bytes]] = []
-        self.statuses: list[int] = []
-        self.is_silent = False
-
-    async def start(self) -> None:
-        self._runner = web.ServerRunner(web.Server(self._handle), shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/hook?key=1"
-
-    async def stop(self) -> None:
-        await self._runner.cleanup()
-
-    async def _handle(self, request: web.BaseRequest) -> web.Response:
-        self.requests.append((request.raw_path, dict(request.headers), await request.read()))
-        if self.is_silent:
-            await asyncio.Event().wait()
-        status = self.statuses.pop(0) if self.statuses else 204
-        return web.Response(status=status, headers={"Location": "/elsewhere"} if status == 307 else {})
 
 
 @pytest.fixture
@@ -89,7 +63,7 @@ async def test_who_asks_for_what_is_sent_without_values(receiver: Receiver, task
     assert headers[TIMESTAMP] == "1800000000"
     expected = hmac.new(SECRET, b"1800000000." + body, hashlib.sha256).hexdigest()
     assert headers[SIGNATURE] == f"sha256={expected}"
-    assert module.orjson.loads(body) == {
+    assert orjson.loads(body) == {
         "type": "approval.asked",
         "id": "0000000000",
         "grant": "alice",
@@ -109,7 +83,7 @@ async def test_values_are_sent_where_the_operator_wants_them(receiver: Receiver,
     tasks.spawn(sender.run(), "webhook")
     sender.announce(approval())
     await eventually(lambda: receiver.requests)
-    assert module.orjson.loads(receiver.requests[0][2])["arguments"] == {"depth": 1, "path": "/etc"}
+    assert orjson.loads(receiver.requests[0][2])["arguments"] == {"depth": 1, "path": "/etc"}
 
 
 @pytest.mark.parametrize("statuses", [[500], [404, 503], [307], [200]])
@@ -122,7 +96,7 @@ async def test_it_is_sent_until_it_is_accepted(receiver: Receiver, tasks: Tasks,
     sender.announce(approval(2))
     attempts = len([status for status in statuses if status != 200]) + 2
     await eventually(lambda: len(receiver.requests) == attempts)
-    assert [module.orjson.loads(body)["id"] for _, _, body in receiver.requests] == ["0000000001"] * (attempts - 1) + [
+    assert [orjson.loads(body)["id"] for _, _, body in receiver.requests] == ["0000000001"] * (attempts - 1) + [
         "0000000002"
     ]
     assert {path for path, _, _ in receiver.requests} == {"/hook?key=1"}
@@ -150,7 +124,7 @@ async def test_what_has_expired_is_not_tried_again(receiver: Receiver, tasks: Ta
     sender.announce(expired)
     sender.announce(approval(2, clock))
     await eventually(lambda: len(receiver.requests) == 2)
-    assert module.orjson.loads(receiver.requests[1][2])["id"] == "0000000002"
+    assert orjson.loads(receiver.requests[1][2])["id"] == "0000000002"
 
 
 async def test_a_receiver_that_is_not_there_holds_nobody_up(

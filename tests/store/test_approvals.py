@@ -1,5 +1,6 @@
 """The table of approvals: each is asked for once, decided once, used once, and over in time."""
 
+import secrets
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,7 +171,7 @@ def test_the_beginning_of_an_id_will_do(approvals: Approvals, clock: ManualClock
 def test_an_ambiguous_beginning_is_refused(approvals: Approvals, clock: ManualClock, monkeypatch: pytest.MonkeyPatch):
     """Two approvals that begin alike have to be told apart."""
     letters = iter("abcdef0000abcdef1111")
-    monkeypatch.setattr(module.secrets, "choice", lambda _: next(letters))
+    monkeypatch.setattr(secrets, "choice", lambda _: next(letters))
     for call in (CALL, with_arguments(x=1)):
         ask(approvals, clock, call)
     with pytest.raises(UnknownApprovalError, match="More than one approval has an id that begins with abcdef"):

@@ -1,9 +1,13 @@
 """Approvals for tests: a database of their own, and policies that ask."""
 
+import contextlib
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from gateway.clock import ManualClock
 from gateway.policy.decision import ApprovalTerms, Decision, Verdict
@@ -20,7 +24,7 @@ CALL = ExactCall.of("alice", "binassist", "delete_all", {"path": "/etc", "depth"
 class AskingEngine(Engine):
     """An engine that asks for approval of every call of `get_code`, after its rules and before its limits."""
 
-    terms = ApprovalTerms(expires_ns=LIFETIME_NS, hold_ns=0)
+    terms: ApprovalTerms
 
     def decide(self, tool: str, *rest: Any, is_approved: bool = False) -> Decision:
         """As the policy says, once somebody has approved."""
@@ -53,3 +57,22 @@ def open_approvals(directory: Path) -> tuple[Database, Approvals]:
     """The database in `directory`, as one more process would open it."""
     database = Database.open(directory / "gateway.db")
     return database, Approvals(database)
+
+
+@contextlib.contextmanager
+def unusable(path: Path) -> Iterator[None]:
+    """While the context lasts, the database at `path` has no table of approvals."""
+    # A connection of our own: the gateway's is used in its thread.
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("ALTER TABLE approvals RENAME TO gone")
+    try:
+        yield
+    finally:
+        connection.execute("ALTER TABLE gone RENAME TO approvals")
+        connection.close()
+
+
+def asking_for_get_code(monkeypatch: pytest.MonkeyPatch, *, hold_s: float = 0) -> None:
+    """From here on gateways ask for approval of `get_code`, and hold each such call open for so long."""
+    terms = ApprovalTerms(expires_ns=LIFETIME_NS, hold_ns=round(hold_s * SECOND_NS))
+    monkeypatch.setattr("gateway.app.Engine", type("Asking", (AskingEngine,), {"terms": terms}))

@@ -34,7 +34,10 @@ def write_config(directory: Path, upstream_url: str, policies: dict[str, Any], *
     path = directory / "gateway.json"
     document = {
         "listen": "127.0.0.1:0",
-        "admin": {"listen": "127.0.0.1:0"},
+        "admin": {
+            "listen": "127.0.0.1:0",
+            "tokens": [{"label": "admin", "token_sha256": hashlib.sha256(b"token-admin").hexdigest()}],
+        },
         "state_dir": "state",
         "servers": {"binassist": {"url": upstream_url, "headers": {"X-Api-Key": "ours"}, **server}},
         "policies": {name: policy for name, policy in policies.items() if policy is not None},
@@ -94,6 +97,13 @@ class RunningGateway:
         status, answer = await self.post(tool_call(tool, arguments, id=id), grant)
         assert status == 200, answer
         return answer
+
+    async def api(self, method: str, path: str, **body: Any) -> tuple[int, Any]:
+        """A request to the second listener, of an admin whose token is `token-admin`."""
+        headers = {"Authorization": "Bearer token-admin"}
+        url = f"{self.admin_url}/api/{path}"
+        async with self.client.request(method, url, json=body or {}, headers=headers) as response:
+            return response.status, await response.json()
 
     def connections(self) -> int:
         """How many agents' connections are open."""
