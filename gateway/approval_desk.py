@@ -7,7 +7,7 @@ same database (`gateway approvals`) is noticed here too.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 import msgspec
@@ -105,9 +105,12 @@ class ApprovalDesk:
             self._announce(approval)
         return approval
 
-    async def wait(self, approval: Approval, seconds: float) -> Approval:
-        """The approval as it stands once it has been decided, or after `seconds`, or when the gateway stops."""
-        woken = asyncio.Event()
+    async def wait(self, approval: Approval, seconds: float, woken: asyncio.Event | None = None) -> Approval:
+        """The approval as it stands once it has been decided, or after `seconds`, or when the gateway stops.
+
+        Whoever waits may set `woken` to wait no longer.
+        """
+        woken = woken or asyncio.Event()
         # First among those who wait, then a look: nothing can be decided in between unnoticed.
         self._waiting.setdefault(approval.id, set()).add(woken)
         try:
@@ -206,21 +209,28 @@ class ApprovalDesk:
         seen = None
         try:
             while self._waiting:
-                version = await self._database.run(self._database.version)
-                if version != seen:
-                    seen = version
-                    await self.sweep()
+                with self._logged_failure():
+                    version = await self._database.run(self._database.version)
+                    if version != seen:
+                        await self.sweep()
+                        seen = version
                 await asyncio.sleep(POLL_S)
         finally:
             self._is_watching = False
 
     async def _keep_sweeping(self) -> None:
         while True:
-            try:
+            with self._logged_failure():
                 await self.sweep()
-            except StateError as error:
-                logger.error("%s", error)
             await asyncio.sleep(SWEEP_S)
+
+    @contextlib.contextmanager
+    def _logged_failure(self) -> Iterator[None]:
+        """Whoever looks goes on looking: the next time the database may work."""
+        try:
+            yield
+        except StateError as error:
+            logger.error("%s", error)
 
 
 def _event(approval: Approval) -> str:

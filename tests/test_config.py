@@ -1,10 +1,11 @@
 """Settings as the gateway gets them, and configurations that it refuses."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from gateway.config import Address, Grant, Server, build_config, load_config
+from gateway.config import Address, AdminToken, Grant, Server, Webhook, build_config, load_config
 from gateway.documents import read_document
 from gateway.errors import DocumentError
 
@@ -77,7 +78,49 @@ def test_a_configuration_becomes_values(file, tmp_path):
     )
     assert config.allowed_hosts == ("gateway.example",)
     assert config.allowed_origins == ("https://console.example",)
+    assert (config.admin_tokens, config.pending_per_grant, config.webhook) == ((), 20, None)
     assert config.warnings == ()
+
+
+APPROVALS = f"""\
+approvals:
+  pending_per_grant: 5
+  webhook: {{url: "http://127.0.0.1:1/hook?key=hidden", secret_file: hook.secret}}
+admin:
+  listen: localhost:0
+  tokens: [{{label: zoe, token_sha256: {"ef" * 32}}}]
+"""
+
+
+def test_who_decides_and_who_is_told(file, tmp_path):
+    """The secret comes from its file, without the line's end, and shows nowhere."""
+    write(file, APPROVALS + CONFIG.replace("admin:\n  listen: localhost:0\n", ""))
+    secret = write(tmp_path / "hook.secret", "0123456789abcdef\n")
+    config = load_config(file)
+    assert config.admin_tokens == (AdminToken("zoe", b"\xef" * 32),)
+    assert config.pending_per_grant == 5
+    assert config.webhook == Webhook("http://127.0.0.1:1/hook?key=hidden", b"0123456789abcdef", False)
+    assert not {"hidden", "0123456789abcdef"} & set(re.findall(r"\w+", repr(config)))
+    assert config.warnings == ()
+    secret.chmod(0o644)
+    assert load_config(file).warnings == (
+        f"{secret}: holds the secret of a webhook and every user can read it; run `chmod o-r {secret}`",
+    )
+    for text, message in (("short", "at least 16 characters"), (None, "does not exist")):
+        secret.unlink()
+        if text:
+            write(secret, text)
+        with pytest.raises(DocumentError, match=f"/approvals/webhook/secret_file: .*{message}"):
+            load_config(file)
+
+
+def test_a_secret_in_the_file_itself_is_warned_about(file):
+    """Every user could sign messages with it."""
+    write(file, 'approvals: {webhook: {url: "http://h", secret: 0123456789abcdef}}\n' + CONFIG, 0o644)
+    [warning] = load_config(file).warnings
+    assert "holds headers for a server and the secret of a webhook" in warning
+    file.chmod(0o600)
+    assert load_config(file).webhook.secret == b"0123456789abcdef"
 
 
 def test_a_server_of_the_old_transport(file):

@@ -10,6 +10,8 @@ DIGEST = "ab" * 32
 RIGHT = {
     "listen": "0.0.0.0:8080",
     "servers": {"binassist": {"url": "http://127.0.0.1:9090/mcp", "headers": {"X-Api-Key": "a b"}}},
+    "admin": {"tokens": [{"label": "zoe", "token_sha256": "12" * 32}]},
+    "approvals": {"webhook": {"url": "http://h", "secret": "s" * 16}},
     "policies": {"cancel-task": {"file": "p.json"}},
     "grants": [
         {"label": "alice", "server": "binassist", "policy": "cancel-task", "token_sha256": DIGEST},
@@ -40,6 +42,7 @@ def test_a_right_file_has_no_faults():
 SERVER = ("servers", "binassist")
 GRANT = ("grants", 1)
 HEADERS = (*SERVER, "headers")
+WEBHOOK = ("approvals", "webhook")
 
 
 @pytest.mark.parametrize(
@@ -72,6 +75,12 @@ HEADERS = (*SERVER, "headers")
         ((*GRANT, "server"), "binasist", "no server has this name; did you mean `binassist`?"),
         ((*GRANT, "policy"), "x", "no policy has this name; known here: cancel-task"),
         ((*GRANT, "expires"), "2027-06-30T00:00:00", "no offset"),
+        (("admin", "tokens", 0, "label"), "a\nb", "printable"),
+        (("admin", "tokens", 0, "token_sha256"), "ef", "SHA-256"),
+        ((*WEBHOOK, "url"), "ftp://h", "http:// or https://"),
+        ((*WEBHOOK, "secret"), "s" * 15, "at least 16 characters"),
+        (WEBHOOK, {"url": "http://h"}, "exactly one of `secret` and `secret_file`"),
+        (WEBHOOK, {"url": "http://h", "secret": "s" * 16, "secret_file": "f"}, "exactly one"),
         (("allowed_hosts", 0), "http://h", "not a host"),
         (("allowed_hosts", 0), "h:80", "write the host alone"),
         (("allowed_origins", 0), "https://h/", "not an origin"),
@@ -170,6 +179,17 @@ def test_twins_name_each_other():
         (("grants", 1, "label"), "also written at /grants/0/label; each needs its own"),
         (("grants", 0, "token_sha256"), "also written at /grants/1/token_sha256; each needs its own"),
         (("grants", 1, "token_sha256"), "also written at /grants/0/token_sha256; each needs its own"),
+    ]
+
+
+def test_nobody_can_approve_their_own_calls():
+    """An admin token is no grant's, whatever the labels are; two admins have tokens and labels of their own."""
+    tokens = [{"label": "alice", "token_sha256": DIGEST}, {"label": "alice", "token_sha256": "ef" * 32}]
+    assert faults({("admin", "tokens"): tokens}) == [
+        (("admin", "tokens", 0, "label"), "also written at /admin/tokens/1/label; each needs its own"),
+        (("admin", "tokens", 1, "label"), "also written at /admin/tokens/0/label; each needs its own"),
+        (("admin", "tokens", 0, "token_sha256"), "also written at /grants/0/token_sha256; each needs its own"),
+        (("grants", 0, "token_sha256"), "also written at /admin/tokens/0/token_sha256; each needs its own"),
     ]
 
 

@@ -58,6 +58,8 @@ def test_the_build_is_told():
         ("mcp_server_operation_duration_seconds", "histogram"),
         ("mcp_gateway_overhead_seconds", "histogram"),
         ("mcp_gateway_inflight", "gauge"),
+        ("mcp_gateway_approvals_pending", "gauge"),
+        ("mcp_gateway_approvals_total", "counter"),
         ("mcp_gateway_malformed_total", "counter"),
         ("mcp_gateway_audit_failures_total", "counter"),
         ("process_resident_memory_bytes", "gauge"),

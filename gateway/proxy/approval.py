@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.approval_desk import ApprovalDesk, Question
 from gateway.errors import StateError
-from gateway.mcp.message import Request
+from gateway.mcp.message import Message, Notification, Request
 from gateway.mcp.versions import Era
 from gateway.policy import names
 from gateway.policy.decision import ApprovalTerms, Decision, Verdict
@@ -28,6 +28,32 @@ logger = logging.getLogger(__name__)
 _UNAVAILABLE: Final = Decision(
     Verdict.ERROR, names.INTERNAL_ERROR, "The gateway cannot keep approvals, so the call was not run."
 )
+
+
+class PendingCall(msgspec.Struct, frozen=True):
+    """A call that the gate has found `pending`."""
+
+    exchange: Exchange
+    grant: Grant
+    session_id: str | None
+    """The legacy session that it belongs to."""
+    request: Request
+    era: Era
+    decision: Decision
+
+
+class Hold:
+    """The time that a call is held open for."""
+
+    def __init__(self) -> None:
+        self.over = asyncio.Event()
+        """Set as soon as there is something to know."""
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        """Nobody waits for the call any more."""
+        self.is_cancelled = True
+        self.over.set()
 
 
 class Resolution(msgspec.Struct, frozen=True):
@@ -46,66 +72,83 @@ class ApprovalStep:
         self._gate = gate
         self._identity = identity
         self._desk = desk
+        self._holds: dict[tuple[str, str, str], Hold] = {}
+        """Those of calls in legacy sessions, by server, session and id."""
 
-    async def resolve(
-        self, exchange: Exchange, grant: Grant, request: Request, era: Era, pending: Decision
-    ) -> Resolution:
-        """The decision on a call that the gate has found `pending`, when there is one or the hold is over.
+    async def resolve(self, call: PendingCall) -> Resolution:
+        """The decision on a pending call, when there is one or the hold is over.
 
         Never lets a call through that nobody has approved, nor one twice. Raises `Refusal` (401) when the grant has
         ended meanwhile.
         """
         try:
-            return await self._resolve(exchange, grant, request, era, pending)
+            return await self._resolve(call)
         except UnaskableError as error:
-            return Resolution(grant, msgspec.structs.replace(pending, verdict=Verdict.DENY, message=str(error)))
+            denied = msgspec.structs.replace(call.decision, verdict=Verdict.DENY, message=str(error))
+            return Resolution(call.grant, denied)
         except StateError as error:
             logger.error("%s", error)
-            return Resolution(grant, _UNAVAILABLE)
+            return Resolution(call.grant, _UNAVAILABLE)
 
-    async def _resolve(
-        self, exchange: Exchange, grant: Grant, request: Request, era: Era, pending: Decision
-    ) -> Resolution:
-        approval = await self._ask(exchange, grant, request, pending)
+    def cancel(self, server: str, session_id: str | None, message: Message) -> None:
+        """End the hold of a call that `message` says nobody waits for any more: the call does not run."""
+        match message:
+            case Notification("notifications/cancelled", {"requestId": id}) if session_id is not None:
+                if hold := self._holds.get((server, session_id, str(id))):
+                    hold.cancel()
+
+    async def _resolve(self, call: PendingCall) -> Resolution:
+        grant, decision = call.grant, call.decision
+        approval = await self._ask(call, grant, decision)
         if approval.state is State.PENDING:
-            approval = await self._hold(exchange, grant, request, pending, approval)
+            approval, is_wanted = await self._hold(call, approval)
+            if not is_wanted:
+                return Resolution(grant, _waits(decision, approval), approval)
         match approval.state:
             case State.PENDING:
-                return Resolution(grant, _waits(pending, approval), approval)
+                return Resolution(grant, _waits(decision, approval), approval)
             case State.APPROVED:
-                return await self._approved(exchange, self._identity.renewed(grant), request, era, approval)
+                return await self._approved(call, self._identity.renewed(grant), approval)
             case State.DENIED:
-                return Resolution(grant, _denied(pending, approval), approval)
+                return Resolution(grant, _denied(decision, approval), approval)
             case State.EXPIRED | State.CONSUMED:
                 return Resolution(grant, _gone(approval), approval)
             case _:
                 assert_never(approval.state)
 
-    async def _ask(self, exchange: Exchange, grant: Grant, request: Request, pending: Decision) -> Approval:
-        call = ExactCall.of(grant.label, grant.server, request.target, request.arguments, grant.engine.revision)
-        return await self._desk.ask(Question(call, grant.policy, pending.rule, exchange.id, _terms(pending).expires_ns))
+    async def _ask(self, call: PendingCall, grant: Grant, pending: Decision) -> Approval:
+        request = call.request
+        exact = ExactCall.of(grant.label, grant.server, request.target, request.arguments, grant.engine.revision)
+        terms = _terms(pending)
+        return await self._desk.ask(Question(exact, grant.policy, pending.rule, call.exchange.id, terms.expires_ns))
 
-    async def _hold(
-        self, exchange: Exchange, grant: Grant, request: Request, pending: Decision, approval: Approval
-    ) -> Approval:
-        """The approval once somebody has decided, or the hold is over. Nothing is sent to the agent meanwhile."""
+    async def _hold(self, call: PendingCall, approval: Approval) -> tuple[Approval, bool]:
+        """The approval once somebody has decided, or the hold is over, and whether the agent still wants the call.
+
+        Nothing is sent to the agent meanwhile.
+        """
+        hold = Hold()
+        key = (call.grant.server, call.session_id or "", str(call.request.id))
+        if call.session_id is not None:
+            self._holds[key] = hold
         try:
-            with exchange.holding():
-                return await self._desk.wait(approval, _terms(pending).hold_ns / 1e9)
+            with call.exchange.holding():
+                approval = await self._desk.wait(approval, _terms(call.decision).hold_ns / 1e9, hold.over)
+            return approval, not hold.is_cancelled
         except asyncio.CancelledError:
             # The agent has left. Its question stays, and nothing runs without its asking again.
-            exchange.decided(grant, request, pending, approval)
+            call.exchange.decided(call.grant, call.request, call.decision, approval)
             raise
+        finally:
+            self._holds.pop(key, None)
 
-    async def _approved(
-        self, exchange: Exchange, grant: Grant, request: Request, era: Era, approval: Approval
-    ) -> Resolution:
+    async def _approved(self, call: PendingCall, grant: Grant, approval: Approval) -> Resolution:
         """Decide again, by the policy in force now, and use the approval up if the call may run."""
         is_bound = grant.engine.revision == approval.call.revision
-        decision = self._gate.decide(grant, request, era, is_approved=is_bound)
+        decision = self._gate.decide(grant, call.request, call.era, is_approved=is_bound)
         if decision.verdict is Verdict.PENDING:
             # The policy has changed since, so what was approved was another call: ask about this one.
-            approval = await self._ask(exchange, grant, request, decision)
+            approval = await self._ask(call, grant, decision)
             return Resolution(grant, _waits(decision, approval), approval)
         if decision.verdict is not Verdict.ALLOW or not is_bound:
             return Resolution(grant, decision, approval if is_bound else None)
@@ -115,9 +158,7 @@ class ApprovalStep:
         finally:
             if not is_consumed:
                 self._gate.settle(grant, decision)
-        if is_consumed:
-            return Resolution(grant, decision, approval)
-        return Resolution(grant, _gone(approval), approval)
+        return Resolution(grant, decision if is_consumed else _gone(approval), approval)
 
 
 def _terms(pending: Decision) -> ApprovalTerms:

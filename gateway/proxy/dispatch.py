@@ -17,7 +17,7 @@ from gateway.policy import names
 from gateway.policy.decision import Decision, Verdict
 from gateway.proxy import reply
 from gateway.proxy.answer_filter import AnswerFilter
-from gateway.proxy.approval import ApprovalStep
+from gateway.proxy.approval import ApprovalStep, PendingCall
 from gateway.proxy.gate import Gate
 from gateway.proxy.identity import Grant, Identity
 from gateway.proxy.listing import ListFilter
@@ -81,9 +81,11 @@ class Dispatch:
     async def message(self, exchange: Exchange, sink: Sink, caller: Caller, message: Message, era: Era) -> None:
         """Judge one message and see to its answer. Raises `Refusal` for one that has no place in its session."""
         self._hold(exchange, caller, message)
+        self._approvals.cancel(caller.grant.server, caller.session_id, message)
         judged, approval = self._gate.decide(caller.grant, message, era), None
         if judged.verdict is Verdict.PENDING and isinstance(message, Request):
-            resolution = await self._approvals.resolve(exchange, caller.grant, message, era, judged)
+            pending = PendingCall(exchange, caller.grant, caller.session_id, message, era, judged)
+            resolution = await self._approvals.resolve(pending)
             caller = msgspec.structs.replace(caller, grant=resolution.grant)
             judged, approval = resolution.decision, resolution.approval
         decision = exchange.decided(caller.grant, message, judged, approval)

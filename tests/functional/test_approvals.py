@@ -20,7 +20,8 @@ from tests.support.gateways import (
     tool_call,
     write_config,
 )
-from tests.support.sse_agent import SseAgent
+from tests.support.receiver import Receiver
+from tests.support.sse_agent import INITIALIZE, SseAgent
 from tests.support.upstream import ScriptedUpstream
 from tests.support.waiting import eventually
 
@@ -270,6 +271,36 @@ async def test_a_call_that_nobody_waits_for_never_runs(
     await decide(holding, approval["id"])
     assert is_allowed(await call(holding))
     assert upstream.calls("get_code") == 1
+
+
+async def test_a_cancelled_call_does_not_run(holding: RunningGateway, upstream: ScriptedUpstream):
+    """A legacy agent says so in its session; the call ends at once, and what is approved later waits for the next."""
+    async with holding.client.post(holding.url, json=INITIALIZE, headers=holding.headers()) as response:
+        session = {"Mcp_Session_Id": response.headers["Mcp-Session-Id"]}
+    calling = asyncio.ensure_future(holding.post(tool_call("get_code", ARGUMENTS, id=7), **session))
+    [approval] = await waiting(holding)
+    cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}}
+    assert (await holding.post(cancelled, **session))[0] == 202
+    assert decision_of((await asyncio.wait_for(calling, 10))[1])["verdict"] == "pending"
+    await decide(holding, approval["id"])
+    assert upstream.calls("get_code") == 0
+
+
+async def test_a_question_is_sent_to_the_webhook(upstream: ScriptedUpstream, tmp_path: Path, monkeypatch):
+    """Which waits for nobody: the answer to the call is there whatever the receiver says."""
+    asking_for_get_code(monkeypatch)
+    receiver = Receiver()
+    await receiver.start()
+    path = write_config(tmp_path, upstream.url, {"seed": POLICY})
+    webhook = {"url": receiver.url, "secret": "0123456789abcdef"}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"approvals": {"webhook": webhook}}))
+    gateway = RunningGateway(path)
+    await gateway.start()
+    id = await pending(gateway)
+    await eventually(lambda: receiver.requests)
+    assert json.loads(receiver.requests[0][2])["id"] == id
+    await gateway.stop()
+    await receiver.stop()
 
 
 async def test_an_agent_over_sse_gets_its_answer_on_its_stream(holding: RunningGateway):

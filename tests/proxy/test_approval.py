@@ -16,7 +16,7 @@ from gateway.mcp.versions import Era
 from gateway.metrics import KnownNames, Metrics
 from gateway.policy.decision import ApprovalTerms, Verdict
 from gateway.policy.engine import Engine
-from gateway.proxy.approval import ApprovalStep, Resolution
+from gateway.proxy.approval import ApprovalStep, PendingCall, Resolution
 from gateway.proxy.gate import Gate
 from gateway.proxy.identity import Grant, Identity
 from gateway.proxy.record import Recorder
@@ -27,7 +27,7 @@ from gateway.store.database import Database
 from gateway.tasks import Tasks
 from tests.support.approvals import LIFETIME_NS, SECOND_NS, AskingEngine
 from tests.support.grants import grant
-from tests.support.messages import call
+from tests.support.messages import call, notification
 from tests.support.policies import engine
 from tests.support.waiting import eventually
 
@@ -86,7 +86,7 @@ class Office:
         with self.recorder.exchange("binassist", "", "POST") as exchange:
             pending = self.gate.decide(self.alice, CALL)
             assert pending.verdict is Verdict.PENDING
-            return await self.step.resolve(exchange, self.alice, CALL, Era.LEGACY, pending)
+            return await self.step.resolve(PendingCall(exchange, self.alice, "s", CALL, Era.LEGACY, pending))
 
     async def approved_while_held(self) -> asyncio.Task[Resolution]:
         """Her call, of which the approval is given, but not heard of yet."""
@@ -213,6 +213,27 @@ async def test_an_approval_that_expires_while_the_call_is_held_is_over(office: O
     assert decision.message == (
         f"Approval {office.announced[0].id} of this call has expired. Repeat the call to ask for another."
     )
+
+
+async def test_a_call_that_was_cancelled_while_it_is_held_does_not_run(office: Office):
+    """The agent has said so in the same session; then an approval comes too late, and is there for the next try."""
+    resolving = await office.approved_while_held()
+    await eventually(lambda: office.desk._waiting)
+    for server, session, id in (
+        ("other", "s", 1),
+        ("binassist", "t", 1),
+        ("binassist", None, 1),
+        ("binassist", "s", 2),
+    ):
+        office.step.cancel(server, session, notification("notifications/cancelled", requestId=id))
+    office.step.cancel("binassist", "s", notification("notifications/progress", requestId=1))
+    assert not any(hold.is_cancelled for hold in office.step._holds.values())
+    office.step.cancel("binassist", "s", notification("notifications/cancelled", requestId=1))
+    await office.approve()
+    resolution = await resolving
+    assert resolution.decision.verdict is Verdict.PENDING
+    assert await office.state() is State.APPROVED
+    assert office.step._holds == {}
 
 
 async def test_two_calls_held_for_one_approval_run_once(office: Office):

@@ -109,6 +109,21 @@ def test_a_grant_ends_with_its_expiry():
     assert vars(raised.value) == vars(refusal_of([]))
 
 
+def test_a_grant_is_looked_up_again():
+    """What it is now; nothing, and a 401 like any other, once it has ended or is another's."""
+    clock = ManualClock(wall_ns=1_000)
+    expiring = grant(token="token-alice", expires_ns=2_000)
+    grants = resolver(expiring, clock=clock)
+    assert grants.renewed(msgspec.structs.replace(expiring, policy="an older one")) is expiring
+    for field in ("label", "server"):
+        assert grants.current(msgspec.structs.replace(expiring, **{field: "another"})) is None
+    assert grants.current(ALICE) is None
+    clock.advance(ns=1_000)
+    with pytest.raises(Refusal) as raised:
+        grants.renewed(expiring)
+    assert vars(raised.value) == vars(refusal_of([]))
+
+
 @pytest.mark.parametrize("headers", [[], [("Authorization", "Bearer ")], [("Authorization", "Bearer é")]])
 def test_the_digest_of_nothing_lets_nobody_in(headers):
     """A grant configured with the digest of the empty string is not a grant for everybody."""

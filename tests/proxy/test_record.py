@@ -15,6 +15,8 @@ from gateway.metrics import KnownNames, Metrics
 from gateway.policy.decision import Decision, LimitStatus, Verdict
 from gateway.proxy.record import AUDIT_UNAVAILABLE, Exchange, Outcome, Recorder
 from gateway.proxy.reply import Refusal
+from gateway.store.approval import Approval, State
+from tests.support.approvals import CALL as EXACT
 from tests.support.grants import grant
 from tests.support.messages import call, notification, request, response
 
@@ -299,6 +301,27 @@ def test_labels_come_from_closed_sets(desk: Desk):
     counted = {"server": "binassist", "grant": "alice", "verdict": "allow"}
     assert desk.sample("mcp_gateway_decisions_total", tool="_unknown", **counted) == 1
     assert desk.sample("mcp_gateway_decisions_total", tool="", **counted) == 2
+
+
+def test_a_call_that_waited_for_a_person_names_the_approval(desk: Desk):
+    """The id and who decided; the time that the call was held is no overhead of ours."""
+    approved = Approval("0123456789", State.CONSUMED, EXACT, "p", "/r", "x", 0, 1, approver="zoe")
+    with desk.exchange() as exchange:
+        exchange.read()
+        exchange.parsed()
+        with exchange.holding():
+            desk.clock.advance(seconds=20)
+        desk.clock.advance(ns=6_000)
+        exchange.decided(ALICE, call(), ALLOW, approved)
+        exchange.forwarded()
+        exchange.answered(200)
+        exchange.replied()
+        exchange.end(Outcome.COMPLETED)
+    decision, outcome = desk.records()
+    assert (decision["approval"], decision["approver"], decision["decide_us"]) == ("0123456789", "zoe", 6.0)
+    assert outcome["total_ms"] == 20_000.006
+    assert desk.sample("mcp_gateway_overhead_seconds_sum", stage="decide") == pytest.approx(6e-6)
+    assert desk.sample("mcp_gateway_overhead_seconds_sum", stage="total") == pytest.approx(6e-6)
 
 
 def test_durations_leave_the_server_out_of_our_overhead(desk: Desk):

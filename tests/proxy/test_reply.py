@@ -7,6 +7,8 @@ from gateway.mcp.versions import Era
 from gateway.policy.decision import Decision, LimitStatus, Verdict
 from gateway.proxy import reply
 from gateway.proxy.reply import Refusal
+from gateway.store.approval import Approval, State
+from tests.support.approvals import CALL as EXACT
 from tests.support.messages import call, modern, notification, request, response
 
 RULE = "/tools/cancel_task/limits/cancel_task_rate"
@@ -41,6 +43,19 @@ def test_a_throttled_call_has_the_shape_of_the_policy_language():
             },
         }
     )
+
+
+def test_a_call_that_waits_names_its_approval():
+    """Which one, and until when it may be given."""
+    approval = Approval("0123456789", State.PENDING, EXACT, "p", "/r", "x", 0, 600_000_000_000)
+    body = reply.refused(call(), PENDING, Era.LEGACY, "x-1", approval).body
+    assert body["result"]["content"][0]["text"] == "[APPROVAL PENDING] Waits for a person."
+    assert body["result"]["_meta"]["gateway.policy/decision"] == {
+        "id": "x-1",
+        "verdict": "pending",
+        "rule": "/tools/x/action",
+        "approval": {"id": "0123456789", "expires": "1970-01-01T00:10:00Z"},
+    }
 
 
 def test_a_modern_agent_gets_a_result_type_as_well():

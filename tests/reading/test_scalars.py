@@ -132,6 +132,28 @@ def test_server_urls_refused(url, message):
         scalars.server_url(url)
 
 
+@pytest.mark.parametrize(
+    ("ns", "text"),
+    [
+        (0, "1970-01-01T00:00:00Z"),
+        (1_999_999_999, "1970-01-01T00:00:01Z"),
+        (1_800_000_000_000_000_000, "2027-01-15T08:00:00Z"),
+    ],
+)
+def test_instants_as_text(ns, text):
+    """In UTC, rounded down to a second, and read back as such."""
+    assert scalars.instant_text(ns) == text
+    assert scalars.instant_ns(text) == ns - ns % 1_000_000_000
+
+
+def test_webhook_urls():
+    """A query may hold a key; a user, a password or a fragment has no place."""
+    assert scalars.webhook_url("https://h.example/hook?key=1") == "https://h.example/hook?key=1"
+    for text in ("https://u:p@h/", "https://h/#x", "file:///x", "//h", ""):
+        with pytest.raises(ValueError, match=r"."):
+            scalars.webhook_url(text)
+
+
 def test_origins():
     """An origin is scheme, host and port in small letters; a path, a slash, a user or a star is refused."""
     assert scalars.origin("https://Console.example:8443") == "https://console.example:8443"
