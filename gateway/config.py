@@ -3,13 +3,13 @@
 A policy is carried as the document that it was checked in; compiling it is `app`'s.
 """
 
+import contextlib
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 
 from gateway.config_file import (
-    MIN_SECRET,
     ConfigFile,
     GrantEntry,
     ServerEntry,
@@ -196,8 +196,10 @@ class _WebhookSecret:
         self.warnings: tuple[str, ...] = ()
         parts = document.parts()
         match parts.get((*_WEBHOOK, "secret")), parts.get((*_WEBHOOK, "secret_file")):
-            case str(text), None if len(text.strip()) >= MIN_SECRET:
-                self.value = webhook_secret(text)
+            case str(text), None:
+                # What is wrong with it is found with the other faults of the file.
+                with contextlib.suppress(ValueError):
+                    self.value = webhook_secret(text)
             case None, str(name):
                 self._read(folder / name)
 

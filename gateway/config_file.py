@@ -20,7 +20,7 @@ _Parts = Mapping[Path, object]
 
 _LISTEN: Final = "127.0.0.1:8080"
 _ADMIN_LISTEN: Final = "127.0.0.1:9901"
-MIN_SECRET: Final = 16
+_MIN_SECRET: Final = 16
 _GRANTS: Final = ("grants",)
 _ADMIN_TOKENS: Final = ("admin", "tokens")
 _MAX_TIMEOUT_S = 24 * 3600
@@ -119,8 +119,10 @@ def timeout_s(written: float | str) -> float:
 def webhook_secret(text: str) -> bytes:
     """The key that webhooks are signed with, from text without the space around it; ValueError if it is short."""
     secret = text.strip()
-    if len(secret) < MIN_SECRET:
-        raise ValueError(f"the secret must have at least {MIN_SECRET} characters; make one with `openssl rand -hex 32`")
+    if len(secret) < _MIN_SECRET:
+        raise ValueError(
+            f"the secret must have at least {_MIN_SECRET} characters; make one with `openssl rand -hex 32`"
+        )
     return secret.encode()
 
 

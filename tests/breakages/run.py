@@ -96,9 +96,51 @@ BREAKAGES = (
     Breakage(
         "decisions are recorded after the call",
         "gateway/proxy/record.py",
-        "if not recorder.append(self._decision_record(grant, message, decision, decide_ns)):",
+        "if not recorder.append(self._decision_record(grant, message, decision, approval, decide_ns)):",
         "if False:",
         "tests/proxy/test_downstream.py",
+    ),
+    Breakage(
+        "an approval is used as often as one likes",
+        "gateway/store/approvals.py",
+        "SET state = 'consumed', consumed_ns",
+        "SET state = 'approved', consumed_ns",
+        "tests/functional/test_approvals.py",
+    ),
+    Breakage(
+        "an approval is good for other arguments",
+        "gateway/store/approval.py",
+        "return cls(grant, server, tool, canonical_json(arguments), revision)",
+        'return cls(grant, server, tool, "{}", revision)',
+        "tests/functional/test_approvals.py",
+    ),
+    Breakage(
+        "an approval is good after its time",
+        "gateway/store/approvals.py",
+        "SET state = 'expired', is_recorded = 0",
+        "SET is_recorded = is_recorded",
+        "tests/store/test_approvals.py",
+    ),
+    Breakage(
+        "an approved call runs under the policy that it was asked under",
+        "gateway/proxy/approval.py",
+        "is_bound = grant.engine.revision == approval.call.revision",
+        "is_bound = True",
+        "tests/proxy/test_approval.py",
+    ),
+    Breakage(
+        "a call that was too late to be approved keeps what it spent",
+        "gateway/proxy/approval.py",
+        "            if not is_consumed:\n                self._gate.settle(grant, decision)\n",
+        "            pass\n",
+        "tests/proxy/test_approval.py",
+    ),
+    Breakage(
+        "a held call runs although its agent has cancelled it",
+        "gateway/proxy/approval.py",
+        "        self.is_cancelled = True\n",
+        "",
+        "tests/functional/test_approvals.py tests/proxy/test_approval.py",
     ),
 )
 
