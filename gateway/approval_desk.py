@@ -132,6 +132,9 @@ class ApprovalDesk:
         is_consumed = await self._database.run(lambda: self._approvals.consume(approval.id, self._clock.wall_ns()))
         if is_consumed:
             self._metrics.approvals.labels(State.CONSUMED.value).inc()
+            # That somebody has approved, in whatever process, is recorded before the call that relies on it.
+            with self._logged_failure():
+                await self.sweep()
         return is_consumed
 
     async def find(self, prefix: str) -> Approval:
@@ -148,7 +151,9 @@ class ApprovalDesk:
         decided = await self._database.run(
             lambda: self._approvals.decide(prefix, state, approver=approver, reason=reason, now_ns=now_ns)
         )
-        await self.sweep()
+        # What was decided stands, and is told by the next sweep if not by this one.
+        with self._logged_failure():
+            await self.sweep()
         return decided
 
     async def sweep(self) -> None:

@@ -9,6 +9,7 @@ import pytest
 from gateway.approval_desk import ApprovalDesk, Question
 from gateway.audit.event import ApprovalRecord
 from gateway.clock import ManualClock
+from gateway.errors import StateError
 from gateway.metrics import Metrics
 from gateway.store.approval import Approval, State
 from gateway.store.approvals import NotPendingError, UnaskableError, UnknownApprovalError
@@ -202,6 +203,21 @@ async def test_mistakes_are_told(office: Office):
     await office.desk.decide(approval.id, State.DENIED, approver="zoe", reason="")
     with pytest.raises(NotPendingError, match="denied by zoe already"):
         await office.desk.decide(approval.id, State.APPROVED, approver="max", reason="")
+
+
+async def test_a_decision_stands_although_it_could_not_be_told(
+    office: Office, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """Neither whoever decided nor the call that relies on it fails with the look that follows; it is logged."""
+
+    async def fail() -> None:
+        raise StateError("no disk")
+
+    approval = await office.desk.ask(QUESTION)
+    monkeypatch.setattr(office.desk, "sweep", fail)
+    assert (await office.desk.decide(approval.id, State.APPROVED, approver="z", reason="")).state is State.APPROVED
+    assert await office.desk.consume(approval)
+    assert caplog.text.count("no disk") == 2
 
 
 async def test_a_database_that_fails_does_not_end_the_sweeping(

@@ -239,6 +239,22 @@ async def test_a_held_call_hears_of_the_command_line(holding: RunningGateway, up
     assert allowed["approver"] == "zoe"
 
 
+async def test_who_approved_is_recorded_before_the_call(gateway: RunningGateway):
+    """Also where another process took the decision and the agent repeats its call at once."""
+    id = await pending(gateway)
+    named = ["--state-dir", str(gateway.config.state_dir), "--as", "zoe"]
+    assert await asyncio.to_thread(main, ["approvals", "approve", id, *named]) == 0
+    assert is_allowed(await call(gateway))
+    records = [(record["type"], record.get("event") or record.get("verdict")) for record in gateway.records()]
+    assert records == [
+        ("approval", "asked"),
+        ("decision", "pending"),
+        ("approval", "approved"),
+        ("decision", "allow"),
+        ("outcome", None),
+    ]
+
+
 async def test_denied_while_it_is_held_it_is_refused(holding: RunningGateway, upstream: ScriptedUpstream):
     """At once, with the reason."""
     calling = asyncio.ensure_future(call(holding))
