@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final, assert_never
 
@@ -30,6 +31,8 @@ from gateway.proxy.dispatch import Dispatch
 from gateway.proxy.downstream import Downstream, Endpoint, endpoints_of
 from gateway.proxy.gate import Gate, GrantBudget
 from gateway.proxy.identity import Grant, Identity
+from gateway.proxy.pin_look import look
+from gateway.proxy.pins import Pins
 from gateway.proxy.record import Recorder
 from gateway.proxy.relay import Relay
 from gateway.proxy.sse_downstream import SseDownstream
@@ -42,6 +45,7 @@ from gateway.store.approval import Approval
 from gateway.store.counters import CounterStore, read_boot_id
 from gateway.store.database import Database
 from gateway.store.keys import load_key
+from gateway.store.pin_file import load_pins, pin_path
 from gateway.tasks import Tasks
 
 logger = logging.getLogger(__name__)
@@ -66,14 +70,19 @@ class Gateway:
         self._store = CounterStore.open(config.state_dir / "counters", clock, boot_id=read_boot_id())
         self._journal = Journal(config.state_dir / "audit")
         self._metrics = Metrics(__version__, fastpath.IMPLEMENTATION)
-        self._upstreams = {name: self._upstream(server) for name, server in config.servers.items()}
+        self._upstreams = {name: make_upstream(server, self._tasks) for name, server in config.servers.items()}
         tools = KnownNames(tool for policy in policies.values() for tool in policy.tools)
         self._endpoints = endpoints_of(
             {name: Relay(upstream, self._tasks, KEEP_ALIVE_S) for name, upstream in self._upstreams.items()}
         )
         self._underway = Underway()
-        identity = Identity(self._grants(policies), clock)
         recorder = Recorder(self._journal, self._metrics, tools, clock)
+        self._pins = {
+            server.name: load_server_pins(server, config.state_dir, recorder)
+            for server in config.servers.values()
+            if server.pin is not None
+        }
+        identity = Identity(self._grants(policies), clock)
         task_handles = TaskHandles()
         self._database = Database.open(config.state_dir / database.FILE_NAME)
         hook = config.webhook
@@ -119,6 +128,9 @@ class Gateway:
         self._desk.start()
         if self._webhook:
             self._tasks.spawn(self._webhook.run(), "send webhooks")
+
+        for name, pins in self._pins.items():
+            self._tasks.spawn(look(self._upstreams[name], pins), "compare tools with their pins")
         probes: dict[str, health.Probe] = {
             f"server {name}": upstream.is_reachable for name, upstream in self._upstreams.items()
         }
@@ -168,17 +180,6 @@ class Gateway:
             announce=self._webhook.announce if self._webhook else _announce_nowhere,
         )
 
-    def _upstream(self, server: Server) -> Upstream:
-        match server.transport:
-            case "streamable-http":
-                return Upstream(server.name, server.url, server.headers, server.timeout_s, server.tool_timeouts_s)
-            case "sse":
-                return SseUpstream(
-                    server.name, server.url, server.headers, server.timeout_s, server.tool_timeouts_s, self._tasks
-                )
-            case _:
-                assert_never(server.transport)
-
     def _grants(self, policies: Mapping[str, CompiledPolicy]) -> list[Grant]:
         engines = {name: Engine(policy) for name, policy in policies.items()}
         grants = []
@@ -193,6 +194,7 @@ class Gateway:
                     expires_ns=grant.expires_ns,
                     engine=engines[grant.policy] if grant.policy else NO_POLICY,
                     budget=GrantBudget(self._store, grant.server, grant.policy or "", grant.label, counters),
+                    pins=self._pins.get(grant.server),
                 )
             )
         return grants
@@ -233,6 +235,28 @@ def compile_policies(documents: Mapping[str, Document]) -> dict[str, CompiledPol
 
 def _announce_nowhere(_: Approval) -> None:
     """Nobody has asked to be told of approvals."""
+
+
+def load_server_pins(server: Server, state_dir: Path, recorder: Recorder) -> Pins:
+    """What a server with the setting `pin` is held to. Raises `StateError` where nothing was recorded."""
+    handling = server.pin or "hide"
+    pinned = load_pins(pin_path(state_dir, server.name))
+    if pinned is None:
+        raise StateError(
+            f"the server {server.name} has `pin: {handling}` and nothing is pinned; run `gateway pin` first"
+        )
+    return Pins(server.name, handling, pinned.tools, partial(recorder.tool_differs, server.name, handling))
+
+
+def make_upstream(server: Server, tasks: Tasks) -> Upstream:
+    """The way to a server, not yet opened; `tasks` runs what it does beside sending."""
+    match server.transport:
+        case "streamable-http":
+            return Upstream(server.name, server.url, server.headers, server.timeout_s, server.tool_timeouts_s)
+        case "sse":
+            return SseUpstream(server.name, server.url, server.headers, server.timeout_s, server.tool_timeouts_s, tasks)
+        case _:
+            assert_never(server.transport)
 
 
 def _make_private(directory: Path) -> None:

@@ -48,6 +48,8 @@ class Server(msgspec.Struct, frozen=True):
     timeout_s: float
     tool_timeouts_s: dict[str, float]
     """Instead of `timeout_s`, for calls of these tools."""
+    pin: Literal["hide", "flag", "allow"] | None = None
+    """What becomes of tools that differ from what `gateway pin` recorded; None where nothing is compared."""
 
     def __repr__(self) -> str:
         # The values of headers are credentials: they must not reach a log by way of a repr.
@@ -230,6 +232,7 @@ def _server(name: str, entry: ServerEntry) -> Server:
         headers=entry.headers,
         timeout_s=timeout_s(entry.timeout),
         tool_timeouts_s={tool: timeout_s(written) for tool, written in entry.tool_timeouts.items()},
+        pin=entry.pin,
     )
 
 

@@ -82,6 +82,7 @@ class ServerEntry(msgspec.Struct, frozen=True):
     headers: dict[str, str] = {}
     timeout: float | str = "120s"
     tool_timeouts: dict[str, float | str] = {}
+    pin: Literal["hide", "flag", "allow"] | None = None
 
 
 class GrantEntry(msgspec.Struct, frozen=True):

@@ -90,6 +90,12 @@ class Metrics:
         self.malformed = Counter(
             "mcp_gateway_malformed", "Requests refused before a decision.", ["reason"], registry=self.registry
         )
+        self.pin_differences = Counter(
+            "mcp_gateway_pin_differences",
+            "Definitions of tools that differ from what is pinned, each counted once.",
+            ["server", "change"],
+            registry=self.registry,
+        )
         self.audit_failures = Counter(
             "mcp_gateway_audit_failures", "Audit records that could not be written.", registry=self.registry
         )

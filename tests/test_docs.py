@@ -110,7 +110,7 @@ def test_every_metric_is_documented():
 def test_every_kind_of_record_is_documented():
     """docs/operations.md names each type of record with its fields."""
     text = (ROOT / "docs" / "operations.md").read_text()
-    for record in (event.DecisionRecord, event.OutcomeRecord, event.RefusalRecord):
+    for record in (event.DecisionRecord, event.OutcomeRecord, event.RefusalRecord, event.PinRecord):
         assert f"`{record.__struct_config__.tag}`" in text
         missing = {field for field in record.__struct_fields__ if f"`{field}`" not in text}
         assert missing == set(), record

@@ -99,7 +99,19 @@ class ApprovalRecord(msgspec.Struct, frozen=True, tag_field="type", tag="approva
     reason: str = ""
 
 
-AuditRecord = DecisionRecord | OutcomeRecord | RefusalRecord | ApprovalRecord
+class PinRecord(msgspec.Struct, frozen=True, tag_field="type", tag="pin", omit_defaults=True):
+    """A tool that a server lists otherwise than it was pinned. Written once for each definition."""
+
+    time: str
+    server: str
+    tool: str
+    change: str
+    """`changed` or `new`."""
+    handling: str
+    """`hide`, `flag` or `allow`: what becomes of the tool."""
+
+
+AuditRecord = DecisionRecord | OutcomeRecord | RefusalRecord | ApprovalRecord | PinRecord
 
 
 def clipped(text: str) -> str:

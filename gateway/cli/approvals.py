@@ -12,7 +12,6 @@ from typing import Final
 
 import orjson
 
-from gateway.cli.visible import misleading, visible
 from gateway.clock import SystemClock
 from gateway.config import load_config
 from gateway.errors import GatewayError
@@ -22,6 +21,7 @@ from gateway.store import database
 from gateway.store.approval import Approval, State
 from gateway.store.approvals import MIN_PREFIX, Approvals
 from gateway.store.database import Database
+from gateway.visible import misleading, visible
 
 _MAX_REASON: Final = 500
 _MAX_CELL: Final = 40

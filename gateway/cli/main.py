@@ -18,6 +18,7 @@ _COMMANDS: Final = {
     "grant": "make tokens for agents",
     "approvals": "decide on calls that wait for approval",
     "admin": "make tokens for people who decide over HTTP",
+    "pin": "record what a server's tools are, to notice when they change",
     "demo": "run a stand-in for BinAssistMCP, to try the gateway",
 }
 _INTERRUPTED: Final = 130

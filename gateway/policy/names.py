@@ -18,6 +18,7 @@ UNKNOWN_METHOD: Final = "(unknown method)"
 AUDIT_UNAVAILABLE: Final = "(audit unavailable)"
 OVERLOADED: Final = "(overloaded)"
 SESSION_LOST: Final = "(session lost)"
+PINNED: Final = "(pinned)"
 INTERNAL_ERROR: Final = "(internal error)"
 ALL_TOOLS: Final = "/all_tools"
 

@@ -176,7 +176,7 @@ class Dispatch:
         return None
 
     def _list_filter(self, caller: Caller) -> AnswerFilter:
-        return ListFilter(caller.grant.engine, self._recorder.tools.learn)
+        return ListFilter(caller.grant.engine, self._recorder.tools.learn, caller.grant.pins)
 
 
 def _refused(message: Message, decision: Decision, era: Era, exchange: Exchange, approval: Approval | None) -> Reply:

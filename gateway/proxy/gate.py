@@ -76,6 +76,8 @@ class Gate:
             case None:
                 return _UNKNOWN_METHOD
             case Governance.TOOL_CALL:
+                if grant.pins is not None and (refusal := grant.pins.refusal(message.target)):
+                    return refusal
                 now_ns, wall_ns = self._clock.monotonic_ns(), self._clock.wall_ns()
                 return grant.engine.decide(
                     message.target, message.arguments, grant.budget, now_ns, wall_ns, is_approved=is_approved

@@ -7,6 +7,7 @@ import msgspec
 from gateway.clock import Clock
 from gateway.mcp.headers import Headers
 from gateway.policy.engine import Budget, Judge
+from gateway.proxy.pins import Pins
 from gateway.proxy.reply import Refusal
 from gateway.tokens import token_digest
 
@@ -24,6 +25,8 @@ class Grant(msgspec.Struct, frozen=True):
     expires_ns: int | None
     engine: Judge
     budget: Budget
+    pins: Pins | None = None
+    """What the server's tools are held to; None where they are held to nothing."""
 
 
 class Identity:

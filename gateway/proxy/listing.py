@@ -6,14 +6,16 @@ from typing import Any
 from gateway.mcp.methods import LIST_MEMBERS, Governance
 from gateway.policy.engine import Judge
 from gateway.proxy.answer_filter import AnswerFilter, UnreadableAnswerError
+from gateway.proxy.pins import Pins
 
 
 class ListFilter(AnswerFilter):
     """Filters the lists in what one server sends to one grant."""
 
-    def __init__(self, engine: Judge, learn: Callable[[Iterable[str]], None]) -> None:
-        """`learn` is told the names of the tools that the server itself lists."""
+    def __init__(self, engine: Judge, learn: Callable[[Iterable[str]], None], pins: Pins | None = None) -> None:
+        """`learn` is told the names of the tools that the server itself lists; `pins` is what it is held to."""
         self._engine = engine
+        self._pins = pins
         self._learn = learn
 
     def _filter(self, message: dict[str, Any]) -> bool:
@@ -35,4 +37,7 @@ class ListFilter(AnswerFilter):
             return entries if self._engine.default_allows else []
         tools = [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("name"), str)]
         self._learn(tool["name"] for tool in tools)
+        if self._pins is not None:
+            # Every entry is compared, also those that this grant does not see.
+            tools = list(filter(self._pins.shows, tools))
         return [tool for tool in tools if self._engine.sees(tool["name"])]

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from types import TracebackType
 
-from gateway.audit.event import MAX_KEYS, AuditRecord, DecisionRecord, OutcomeRecord, RefusalRecord, clipped
+from gateway.audit.event import MAX_KEYS, AuditRecord, DecisionRecord, OutcomeRecord, PinRecord, RefusalRecord, clipped
 from gateway.audit.journal import Journal, JournalError
 from gateway.clock import Clock
 from gateway.mcp.message import Message, Request, Response
@@ -69,6 +69,13 @@ class Recorder:
             logger.error("%s", error)
             return False
         return True
+
+    def tool_differs(self, server: str, handling: str, tool: str, change: str) -> None:
+        """Record a tool that is not as pinned; unless that is allowed, count it and say so in the log."""
+        self.append(PinRecord(self.now(), server, clipped(tool), change, handling))
+        if handling != "allow":
+            self.metrics.pin_differences.labels(server, change).inc()
+            logger.warning("%s: the tool %r is %s since it was pinned (%s)", server, clipped(tool), change, handling)
 
     def now(self) -> str:
         """UTC, RFC 3339, microseconds."""

@@ -2,7 +2,7 @@ r"""What an agent writes cannot hide from a person, nor look like something else
 
 import pytest
 
-from gateway.cli.visible import misleading, visible
+from gateway.visible import misleading, visible
 
 
 @pytest.mark.parametrize(
