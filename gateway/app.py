@@ -51,11 +51,12 @@ from gateway.tasks import Tasks
 logger = logging.getLogger(__name__)
 
 IDLE_AGENT_S: Final = 60.0
+HEAD_S: Final = 10.0
+MAX_AGENT_CONNECTIONS: Final = 1024
 DRAIN_S: Final = 5.0
 # What is left of the connections after that has nothing to wait for.
 CLOSE_S: Final = 0.5
-KEEP_ALIVE_S: Final = 15.0
-TOUCH_INTERVAL_S: Final = 1.0
+UPKEEP_INTERVAL_S: Final = 1.0
 
 
 class Gateway:
@@ -73,12 +74,12 @@ class Gateway:
         self._upstreams = {name: make_upstream(server, self._tasks) for name, server in config.servers.items()}
         tools = KnownNames(tool for policy in policies.values() for tool in policy.tools)
         self._endpoints = endpoints_of(
-            {name: Relay(upstream, self._tasks, KEEP_ALIVE_S) for name, upstream in self._upstreams.items()}
+            {name: Relay(upstream, self._tasks, config.keep_alive_s) for name, upstream in self._upstreams.items()}
         )
         self._underway = Underway()
-        recorder = Recorder(self._journal, self._metrics, tools, clock)
+        self._recorder = Recorder(self._journal, self._metrics, tools, clock)
         self._pins = {
-            server.name: load_server_pins(server, config.state_dir, recorder)
+            server.name: load_server_pins(server, config.state_dir, self._recorder)
             for server in config.servers.values()
             if server.pin is not None
         }
@@ -87,13 +88,13 @@ class Gateway:
         self._database = Database.open(config.state_dir / database.FILE_NAME)
         hook = config.webhook
         self._webhook = hook and Webhook(hook.url, hook.secret, clock, include_arguments=hook.include_arguments)
-        self._desk = self._approval_desk(recorder, clock)
+        self._desk = self._approval_desk(clock)
         gate = Gate(clock, task_handles)
         dispatch = Dispatch(
             gate=gate,
             approvals=ApprovalStep(gate, identity, self._desk),
             identity=identity,
-            recorder=recorder,
+            recorder=self._recorder,
             underway=self._underway,
             task_handles=task_handles,
             session_key=load_key(config.state_dir / "session.key"),
@@ -106,12 +107,12 @@ class Gateway:
             sse=SseDownstream(
                 dispatch=dispatch,
                 identity=identity,
-                recorder=recorder,
+                recorder=self._recorder,
                 underway=self._underway,
                 tasks=self._tasks,
-                keep_alive_s=KEEP_ALIVE_S,
+                keep_alive_s=config.keep_alive_s,
             ),
-            recorder=recorder,
+            recorder=self._recorder,
             underway=self._underway,
         )
         self.runners: list[web.BaseRunner] = []
@@ -124,7 +125,7 @@ class Gateway:
         """Open the pools and both listeners. Raises `GatewayError` when an address is taken."""
         for upstream in self._upstreams.values():
             upstream.open()
-        self._tasks.spawn(self._keep_touching(), "touch the counters")
+        self._tasks.spawn(self._keep_up(), "upkeep")
         self._desk.start()
         if self._webhook:
             self._tasks.spawn(self._webhook.run(), "send webhooks")
@@ -166,13 +167,14 @@ class Gateway:
         """Let go of the state directory."""
         self._store.touch()
         self._store.close()
+        self._recorder.sum_up(at_once=True)
         self._journal.close()
         self._database.close()
 
-    def _approval_desk(self, recorder: Recorder, clock: Clock) -> ApprovalDesk:
+    def _approval_desk(self, clock: Clock) -> ApprovalDesk:
         return ApprovalDesk(
             self._database,
-            records=recorder,
+            records=self._recorder,
             metrics=self._metrics,
             clock=clock,
             tasks=self._tasks,
@@ -213,10 +215,12 @@ class Gateway:
     async def _can_record(self) -> bool:
         return self._journal.is_healthy
 
-    async def _keep_touching(self) -> None:
+    async def _keep_up(self) -> None:
+        """What is to be done every second."""
         while True:
             self._store.touch()
-            await asyncio.sleep(TOUCH_INTERVAL_S)
+            self._recorder.sum_up()
+            await asyncio.sleep(UPKEEP_INTERVAL_S)
 
 
 def compile_policies(documents: Mapping[str, Document]) -> dict[str, CompiledPolicy]:
@@ -269,7 +273,13 @@ def _make_private(directory: Path) -> None:
 
 def make_runner(downstream: Downstream) -> web.ServerRunner:
     """The agents' listener, as production and tests both run it."""
-    listener = Listener(downstream.handle, downstream.refuse_unreadable, idle_s=IDLE_AGENT_S)
+    listener = Listener(
+        downstream.handle,
+        downstream.refuse_unreadable,
+        idle_s=IDLE_AGENT_S,
+        head_s=HEAD_S,
+        max_connections=MAX_AGENT_CONNECTIONS,
+    )
     return web.ServerRunner(listener, shutdown_timeout=CLOSE_S)
 
 

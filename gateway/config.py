@@ -16,6 +16,7 @@ from gateway.config_file import (
     WebhookEntry,
     config_faults,
     is_reference,
+    keep_alive_s,
     timeout_s,
     webhook_secret,
 )
@@ -104,6 +105,8 @@ class Config(msgspec.Struct, frozen=True):
     allowed_hosts: tuple[str, ...]
     """Hosts accepted beyond the listener's own, as Host headers write them: small letters, no port."""
     allowed_origins: tuple[str, ...]
+    keep_alive_s: float
+    """How long a stream of events may be silent before the agent gets a comment."""
     warnings: tuple[str, ...] = ()
     """What is unwise but not wrong, in sentences for the operator."""
 
@@ -147,6 +150,7 @@ def build_config(document: Document, folder: Path) -> Config:
         webhook=_webhook(file.approvals.webhook, secret.value),
         allowed_hosts=tuple(map(scalars.host_name, file.allowed_hosts)),
         allowed_origins=tuple(map(scalars.origin, file.allowed_origins)),
+        keep_alive_s=keep_alive_s(file.keep_alive),
         warnings=secret.warnings,
     )
 

@@ -24,6 +24,7 @@ _MIN_SECRET: Final = 16
 _GRANTS: Final = ("grants",)
 _ADMIN_TOKENS: Final = ("admin", "tokens")
 _MAX_TIMEOUT_S = 24 * 3600
+_MAX_SILENCE_S = 3600
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[!-~](?:[ \t!-~]*[!-~])?")
 # Hop-by-hop headers (RFC 9110, 7.6.1) and those the gateway makes for each request from what it judged.
@@ -107,14 +108,27 @@ class ConfigFile(msgspec.Struct, frozen=True):
     approvals: ApprovalsEntry = ApprovalsEntry()
     allowed_hosts: list[str] = []
     allowed_origins: list[str] = []
+    keep_alive: float | str = "15s"
 
 
 def timeout_s(written: float | str) -> float:
     """Seconds to wait for a server, from a duration or a number of seconds; ValueError above 24 hours."""
-    seconds = scalars.duration_ns(written) / 1e9 if isinstance(written, str) else written
+    seconds = _seconds(written)
     if not 0 < seconds <= _MAX_TIMEOUT_S:
         raise ValueError("a time-out must be more than zero and at most 24h")
     return seconds
+
+
+def keep_alive_s(written: float | str) -> float:
+    """Seconds of silence on a stream, from a duration or a number of seconds; ValueError above an hour."""
+    seconds = _seconds(written)
+    if not 0 < seconds <= _MAX_SILENCE_S:
+        raise ValueError("the silence on a stream must be more than zero and at most 1h")
+    return seconds
+
+
+def _seconds(written: float | str) -> float:
+    return scalars.duration_ns(written) / 1e9 if isinstance(written, str) else written
 
 
 def webhook_secret(text: str) -> bytes:
@@ -220,6 +234,8 @@ def _server_faults(parts: _Parts) -> Iterator[Fault]:
                 yield path, "names no server; add one with its `url`"
             case ("servers", str(name)):
                 yield from _fault(path, scalars.name, name)
+            case ("keep_alive",) if isinstance(value, str | int | float):
+                yield from _fault(path, keep_alive_s, value)
             case ("servers", str(), "timeout") if isinstance(value, str | int | float):
                 yield from _fault(path, timeout_s, value)
             case ("servers", str(), "tool_timeouts", str()) if isinstance(value, str | int | float):

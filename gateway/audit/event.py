@@ -74,6 +74,17 @@ class RefusalRecord(msgspec.Struct, frozen=True, tag_field="type", tag="refusal"
     message: str
 
 
+class RefusalSumRecord(msgspec.Struct, frozen=True, tag_field="type", tag="refusals", omit_defaults=True):
+    """Refusals beyond what is told one by one in a minute, for one peer and reason."""
+
+    time: str
+    """When they were summed."""
+    peer: str
+    """`others` for peers that were too many to tell apart."""
+    reason: str
+    count: int
+
+
 class ApprovalRecord(msgspec.Struct, frozen=True, tag_field="type", tag="approval", omit_defaults=True):
     """A person was asked to approve a call, and what came of it. That the call then ran is in its own decision."""
 
@@ -111,7 +122,7 @@ class PinRecord(msgspec.Struct, frozen=True, tag_field="type", tag="pin", omit_d
     """`hide`, `flag` or `allow`: what becomes of the tool."""
 
 
-AuditRecord = DecisionRecord | OutcomeRecord | RefusalRecord | ApprovalRecord | PinRecord
+AuditRecord = DecisionRecord | OutcomeRecord | RefusalRecord | RefusalSumRecord | ApprovalRecord | PinRecord
 
 
 def clipped(text: str) -> str:

@@ -44,6 +44,12 @@ def forwarded(headers: Headers) -> list[tuple[str, str]]:
     ]
 
 
+def without_mirrors(headers: Headers) -> list[tuple[str, str]]:
+    """The headers that do for any message of a session: those that mirror one message's body are left out."""
+    ours = (SESSION_ID, PROTOCOL_VERSION)
+    return [pair for pair in headers if (lower := pair[0].lower()) in ours or not lower.startswith(PREFIX)]
+
+
 def returned(headers: Headers) -> list[tuple[str, str]]:
     """The server's headers that go back to the agent; the session id is not, nor what no header may hold."""
     return [

@@ -1,6 +1,7 @@
-"""aiohttp's server, with answers of our own for what is not even HTTP.
+"""aiohttp's server, with answers of our own for what never becomes a request: malformed, late, one too many.
 
-Its own would be a traceback in the log for each malformed request, and no record.
+aiohttp's own would be a traceback in the log for each malformed request and no record, and it neither limits how long
+the head of a request may take nor how many connections there are.
 """
 
 import asyncio
@@ -8,7 +9,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
+
+from gateway.proxy.reply import Refusal
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Refuse = Callable[[web.BaseRequest, int, BaseException | None], web.Response]
@@ -17,24 +21,68 @@ Refuse = Callable[[web.BaseRequest, int, BaseException | None], web.Response]
 class Listener(web.Server):
     """The agents' listener. Handlers are cancelled when an agent goes away, which aiohttp does only when told to."""
 
-    def __init__(self, handle: Handle, refuse: Refuse, *, idle_s: float) -> None:
-        """`refuse` answers a request that could not be read, or whose handler failed, with a status."""
+    def __init__(self, handle: Handle, refuse: Refuse, *, idle_s: float, head_s: float, max_connections: int) -> None:
+        """`refuse` answers a request that could not be read, or whose handler failed, with a status.
+
+        A connection may be idle for `idle_s`. The head of a request, its line and headers, may take `head_s` from its
+        first byte, and that of the first one from the connection's opening.
+        """
         super().__init__(handle, handler_cancellation=True, access_log=None, keepalive_timeout=idle_s)
         self._refuse = refuse
+        self._head_s = head_s
+        self._max_connections = max_connections
 
     def __call__(self) -> "Connection":
         """The protocol of one more connection."""
-        return Connection(self, self._refuse, loop=asyncio.get_running_loop(), **self._kwargs)
+        return Connection(self, self._refuse, self._head_s, loop=asyncio.get_running_loop(), **self._kwargs)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are more connections than there may be."""
+        return len(self.connections) > self._max_connections
 
 
 class Connection(RequestHandler):
     """One agent's connection."""
 
-    __slots__ = ("_refuse",)
+    __slots__ = ("_has_head_begun", "_head_s", "_head_timer", "_listener", "_refuse")
 
-    def __init__(self, listener: Listener, refuse: Refuse, **settings: Any) -> None:
+    def __init__(self, listener: Listener, refuse: Refuse, head_s: float, **settings: Any) -> None:
         super().__init__(listener, **settings)
+        self._listener = listener
         self._refuse = refuse
+        self._head_s = head_s
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._has_head_begun = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The first request is waited for from here on; one connection too many is told so, and closed."""
+        super().connection_made(transport)
+        if self._listener.is_full:
+            message = "The gateway has as many connections as it takes; try again."
+            self._answer_unasked(Refusal(503, "connections", message, headers={"Retry-After": "1"}))
+        else:
+            self._head_timer = self._loop.call_later(self._head_s, self._head_is_late)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Nothing is waited for any longer."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Time the head of each request: it is late when its end is not here `head_s` after its beginning.
+
+        What came together with the end of the request before is not seen as a beginning; the next byte is, and until
+        then the connection is as good as idle.
+        """
+        requests = self._request_count
+        super().data_received(data)
+        if self._request_count != requests:
+            self._stop_timer()
+        elif self._is_waiting:
+            self._has_head_begun = True
+            if self._head_timer is None:
+                self._head_timer = self._loop.call_later(self._head_s, self._head_is_late)
 
     def handle_error(
         self,
@@ -52,3 +100,27 @@ class Connection(RequestHandler):
         response = self._refuse(request, status, exc)
         response.force_close()
         return response
+
+    @property
+    def _is_waiting(self) -> bool:
+        """Whether no request is being handled, nor about to be."""
+        return self._waiter is not None and not self._waiter.done()
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if self._has_head_begun:
+            self._answer_unasked(Refusal(408, "slow_head", f"The headers took longer than {self._head_s:g} s."))
+        else:
+            self.force_close()
+
+    def _stop_timer(self) -> None:
+        self._has_head_begun = False
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _answer_unasked(self, refusal: Refusal) -> None:
+        """Refuse what is no request yet, in the way that aiohttp refuses what it cannot read."""
+        self._messages.append((_ErrInfo(refusal.status, refusal, str(refusal)), EMPTY_PAYLOAD))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

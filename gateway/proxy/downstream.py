@@ -123,8 +123,13 @@ class Downstream:
         return None if endpoint is None or (mark and endpoint.role is not Role.SSE_MESSAGES) else endpoint
 
     def refuse_unreadable(self, request: web.BaseRequest, status: int, error: BaseException | None) -> web.Response:
-        """The answer to a request that is not HTTP, or on which the gateway itself failed."""
-        if status >= 500:
+        """The answer to a request that is not HTTP, or on which the gateway itself failed.
+
+        An `error` that is a `Refusal` says everything itself.
+        """
+        if isinstance(error, Refusal):
+            refusal = error
+        elif status >= 500:
             logger.error("handling a request failed", exc_info=error)
             refusal = Refusal(500, "internal", "The gateway failed on this request.", code=INTERNAL_ERROR)
         else:

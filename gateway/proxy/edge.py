@@ -14,6 +14,9 @@ from gateway.mcp.headers import PREFIX, Headers, forwarded
 from gateway.proxy.reply import Refusal
 
 BODY_TIMEOUT_S: Final = 30.0
+# After a while for a lost packet to be sent again, a body has to come at this rate at least.
+SLOW_START_S: Final = 10.0
+MIN_BYTES_PER_S: Final = 1024
 
 # Given twice, each of these could be read in two ways by two readers.
 _SINGLE_HEADERS: Final = (
@@ -44,6 +47,8 @@ def check_form(request: web.BaseRequest, headers: Headers) -> None:
         raise Refusal(400, "upgrade", "Upgrades are not supported.")
     if request.version != (1, 1):
         raise Refusal(400, "http_version", "HTTP/1.1 is required.")
+    if request.method != "POST" and _announces_body(headers):
+        raise Refusal(400, "body", f"A {request.method} has no body here.")
 
 
 async def read_body(
@@ -67,13 +72,19 @@ async def read_body(
     check_accept(headers, *answers)
     if "expect" in values:
         await _continue(request, values["expect"])
+    patience_s = body_timeout_s(int(values["content-length"]))
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
+        async with asyncio.timeout(patience_s):
             return await request.read()
     except TimeoutError:
-        raise Refusal(408, "slow_body", f"The body took longer than {BODY_TIMEOUT_S:g} s.") from None
+        raise Refusal(408, "slow_body", f"The body took longer than {patience_s:.1f} s.") from None
     except web.HTTPRequestEntityTooLarge:
         raise Refusal(413, "too_large", "The body is larger than the gateway accepts.") from None
+
+
+def body_timeout_s(length: int) -> float:
+    """How long a body of `length` bytes may take altogether."""
+    return min(BODY_TIMEOUT_S, SLOW_START_S + length / MIN_BYTES_PER_S)
 
 
 async def _continue(request: web.BaseRequest, expectation: str) -> None:
@@ -91,6 +102,13 @@ def check_accept(headers: Headers, *media_types: str) -> None:
     for media_type in media_types:
         if ranges.isdisjoint((media_type, f"{media_type.partition('/')[0]}/*", "*/*")):
             raise Refusal(406, "accept", f"Accept must name {' and '.join(media_types)}.")
+
+
+def _announces_body(headers: Headers) -> bool:
+    return any(
+        name.lower() == "transfer-encoding" or (name.lower() == "content-length" and value.strip() != "0")
+        for name, value in headers
+    )
 
 
 def _has_meaning(name: str) -> bool:

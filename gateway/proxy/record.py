@@ -13,7 +13,16 @@ import secrets
 from collections.abc import Callable, Iterator
 from types import TracebackType
 
-from gateway.audit.event import MAX_KEYS, AuditRecord, DecisionRecord, OutcomeRecord, PinRecord, RefusalRecord, clipped
+from gateway.audit.event import (
+    MAX_KEYS,
+    AuditRecord,
+    DecisionRecord,
+    OutcomeRecord,
+    PinRecord,
+    RefusalRecord,
+    RefusalSumRecord,
+    clipped,
+)
 from gateway.audit.journal import Journal, JournalError
 from gateway.clock import Clock
 from gateway.mcp.message import Message, Request, Response
@@ -22,6 +31,7 @@ from gateway.metrics import KnownNames, Metrics
 from gateway.policy import names
 from gateway.policy.decision import Decision, Verdict
 from gateway.proxy.identity import Grant
+from gateway.proxy.refusals import RefusalTally
 from gateway.proxy.reply import Refusal
 from gateway.store.approval import Approval
 
@@ -53,6 +63,7 @@ class Recorder:
         self.metrics = metrics
         self.tools = tools
         self.clock = clock
+        self.refusals = RefusalTally(clock)
         self._prefix = secrets.token_hex(4)
         self._numbers = itertools.count(1)
 
@@ -69,6 +80,12 @@ class Recorder:
             logger.error("%s", error)
             return False
         return True
+
+    def sum_up(self, *, at_once: bool = False) -> None:
+        """Tell the refusals that were too many to tell one by one: those of the minutes that are over, or all."""
+        for told in self.refusals.sums(at_once=at_once):
+            self.append(RefusalSumRecord(self.now(), told.peer, told.reason, told.count))
+            logger.warning("refused %d more in a minute: reason=%s peer=%s", told.count, told.reason, told.peer)
 
     def tool_differs(self, server: str, handling: str, tool: str, change: str) -> None:
         """Record a tool that is not as pinned; unless that is allowed, count it and say so in the log."""
@@ -149,10 +166,17 @@ class Exchange:
         self._grant = grant.label
 
     def refused(self, refusal: Refusal) -> None:
-        """The request is refused as HTTP, without a decision; or the gateway itself failed on it."""
+        """The request is refused as HTTP, without a decision; or the gateway itself failed on it.
+
+        One record and one line in the log, or part of a sum where a peer is refused again and again.
+        """
         self._is_decided = True
         recorder = self._recorder
         recorder.metrics.malformed.labels(refusal.reason).inc()
+        if not recorder.refusals.is_told(self._peer, refusal.reason):
+            return
+        known = (self.id, refusal.status, refusal.reason, self._peer, self.server)
+        logger.warning("refused: id=%s status=%d reason=%s peer=%s server=%s", *known)
         recorder.append(
             RefusalRecord(
                 id=self.id,

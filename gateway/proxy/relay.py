@@ -12,8 +12,9 @@ from typing import Final
 import msgspec
 import orjson
 
+from gateway.mcp import headers as mcp_headers
 from gateway.mcp import sse
-from gateway.mcp.message import Message, Request
+from gateway.mcp.message import Message, Notification, Request
 from gateway.mcp.methods import ENDLESS, REPEATABLE
 from gateway.mcp.versions import Era
 from gateway.policy import names
@@ -27,6 +28,8 @@ from gateway.proxy.upstream import Answer, Failure, Upstream, UpstreamError
 from gateway.tasks import Tasks
 
 logger = logging.getLogger(__name__)
+
+_CANCEL_TIMEOUT_S: Final = 5.0
 
 _BROKEN: Final = Decision(Verdict.ERROR, names.INTERNAL_ERROR, "The gateway could not pass on the answer.")
 
@@ -58,6 +61,24 @@ class Outbound(msgspec.Struct, frozen=True):
     def is_listening(self) -> bool:
         """Whether the answer is a stream that is there to be silent, for as long as the agent listens."""
         return self.method == "GET" or (isinstance(self.message, Request) and self.message.method in ENDLESS)
+
+    @property
+    def cancellation(self) -> "Outbound | None":
+        """What tells the server of a legacy session that nobody waits for the answer any longer.
+
+        None for what cannot be cancelled so: `initialize`, tasks, and whatever is no request (2025-11-25
+        cancellation). Elsewhere closing the stream says it.
+        """
+        request = self.message
+        if not self.has_session or self.era is not Era.LEGACY or not isinstance(request, Request):
+            return None
+        if request.method == "initialize" or "task" in request.params:
+            return None
+        params = {"requestId": request.id, "reason": "the gateway's time-out"}
+        body = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
+        message = Notification(method="notifications/cancelled", params=params, body=body)
+        headers = mcp_headers.without_mirrors(self.headers)
+        return msgspec.structs.replace(self, message=message, headers=headers, answer_filter=None)
 
     @property
     def is_cancelled_by_leaving(self) -> bool:
@@ -137,6 +158,7 @@ class Relay:
 
     async def _failed(self, exchange: Exchange, sink: Sink, outbound: Outbound, error: UpstreamError) -> None:
         """Tell the agent that the server failed: in an answer of our own or, if one has begun, within it."""
+        self._give_up(outbound, error.failure)
         rolled_back = not error.may_have_run and outbound.settle()
         exchange.end(Outcome.FAILED, rule=error.failure.value, rolled_back=rolled_back)
         decision = Decision(Verdict.ERROR, error.failure.value, str(error))
@@ -168,11 +190,28 @@ class Relay:
                     exchange.sent(len(chunk))
         except UpstreamError as error:
             rule, rolled_back = error.failure.value, not error.may_have_run and outbound.settle()
+            self._give_up(outbound, error.failure)
         except TimeoutError:
             rule = Failure.TIMEOUT.value
+            self._give_up(outbound, Failure.TIMEOUT)
         finally:
             _release(sending)
             exchange.end(Outcome.ABANDONED, rule=rule, rolled_back=rolled_back)
+
+    def _give_up(self, outbound: Outbound, failure: Failure) -> None:
+        """After a time-out, tell the server that nobody waits any longer (2025-11-25 lifecycle, "Timeouts").
+
+        As best one can, while the agent gets its answer: nobody hears whether that succeeded.
+        """
+        cancellation = outbound.cancellation
+        if failure is Failure.TIMEOUT and cancellation is not None:
+            self._tasks.spawn(self._tell(cancellation), "cancel at the server")
+
+    async def _tell(self, outbound: Outbound) -> None:
+        answer = await self._upstream.send(
+            outbound.method, outbound.headers, outbound.body, timeout_s=_CANCEL_TIMEOUT_S
+        )
+        answer.close()
 
 
 def _release(sending: asyncio.Task[Answer]) -> None:

@@ -145,18 +145,27 @@ class ServerSession:
 def message_url(base: URL, announced: str) -> URL:
     """Where the server with its stream at `base` takes messages, by what it announced. Raises `UpstreamError`.
 
-    Only a path will do, absolute or relative: a server has no say in which host the gateway talks to.
+    A path, absolute or relative, or a whole address with exactly the scheme, host and port of `base`: a server has no
+    say in which host the gateway talks to.
     """
     try:
         reference = URL(announced, encoded=True)
-        is_path = _REFERENCE.fullmatch(announced) and not (reference.scheme or reference.raw_authority)
+        is_near = _REFERENCE.fullmatch(announced) and (_is_path(reference) or _place(reference) == _place(base))
     except ValueError:
-        is_path = None
-    if not is_path:
-        logger.warning("a server's address for messages is refused: %.200r is no path at %s", announced, base.origin())
+        is_near = False
+    if not is_near:
+        logger.warning("a server's address for messages is refused: %.200r is not at %s", announced, base.origin())
         text = "The server wants messages sent elsewhere, so the call was not run."
         raise UpstreamError(Failure.BROKEN, text, may_have_run=False)
     return base.join(reference)
+
+
+def _is_path(reference: URL) -> bool:
+    return not reference.scheme and not reference.raw_authority
+
+
+def _place(url: URL) -> tuple[str | int | None, ...]:
+    return url.scheme, url.raw_user, url.raw_password, url.raw_host, url.port
 
 
 def _check(stream: Answer) -> None:

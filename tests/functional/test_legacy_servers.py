@@ -234,13 +234,20 @@ async def test_an_answer_that_nobody_waits_for_is_dropped(before_old: RunningGat
 
 @pytest.mark.parametrize("announced", ["https://evil.example/messages", "//evil.example/messages", "the gateway"])
 async def test_messages_are_sent_to_the_server_alone(before_old: RunningGateway, old_server: SseServer, announced: str):
-    """An address that is more than a path is refused; nothing is posted, and the server's stream is closed."""
+    """An address of another origin is refused; nothing is posted, and the server's stream is closed."""
     old_server.announced = before_old.url if announced == "the gateway" else announced
     _, answer = await Agent(before_old).post(INITIALIZE)
     assert answer["error"]["code"] == -32603
     assert "elsewhere" in answer["error"]["message"]
     assert [received.method for received in old_server.received] == ["GET"]
     await eventually(lambda: old_server.left == 1)
+
+
+async def test_a_server_may_name_itself_in_full(before_old: RunningGateway, old_server: SseServer):
+    """An address with the server's own scheme, host and port is as good as its path (protocol.md, 2.8)."""
+    old_server.announced = old_server.url.replace("/sse", "/messages?session={}")
+    agent = await Agent(before_old).initialize()
+    assert is_allowed((await agent.post(tool_call("cancel_task")))[1])
 
 
 async def test_a_server_that_closes_its_stream_fails_the_calls_and_loses_the_session(
@@ -296,7 +303,7 @@ async def test_a_message_that_the_server_does_not_take(
 
 
 async def test_a_server_that_does_not_answer_times_out(before_old: RunningGateway, old_server: SseServer):
-    """The call is answered as failed, and the session goes on; what comes too late is dropped."""
+    """The call is answered as failed and the server told so; the session goes on, and what comes too late is dropped."""
 
     async def script(server: SseServer, session: int, message: Any) -> bool:
         return message.get("method") == "tools/call"
@@ -307,6 +314,9 @@ async def test_a_server_that_does_not_answer_times_out(before_old: RunningGatewa
     old_server.script = script
     _, answer = await agent.post(tool_call("cancel_task"))
     assert decision_of(answer)["rule"] == "(upstream timeout)"
+    await eventually(lambda: old_server.messages("notifications/cancelled"))
+    (cancelled,) = old_server.messages("notifications/cancelled")
+    assert cancelled["params"]["requestId"] == 1
     await old_server.say(0, {"jsonrpc": "2.0", "id": 1, "result": {}})
     old_server.script = None
     upstream.timeout_s = 2

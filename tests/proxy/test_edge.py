@@ -10,7 +10,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from gateway.mcp.codes import HEADER_MISMATCH
 from gateway.proxy import edge
-from gateway.proxy.edge import check_accept, check_form, read_body
+from gateway.proxy.edge import body_timeout_s, check_accept, check_form, read_body
 from gateway.proxy.reply import Refusal
 
 JSON = {
@@ -187,7 +187,7 @@ async def test_a_body_that_is_too_large_is_refused():
 
 async def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch):
     """F60: an agent that stops in the middle of its body gets 408."""
-    monkeypatch.setattr(edge, "BODY_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(edge, "SLOW_START_S", 0.0)
 
     async def stalls() -> bytes:
         await asyncio.Event().wait()
@@ -196,6 +196,21 @@ async def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyP
     with pytest.raises(Refusal) as raised:
         await read_body(request_reading(stalls), list(JSON.items()))
     assert (raised.value.status, raised.value.reason) == (408, "slow_body")
+
+
+@pytest.mark.parametrize(("length", "seconds"), [(0, 10), (1024, 11), (10 * 1024, 20), (20 * 1024, 30), (1 << 20, 30)])
+def test_a_body_has_a_rate_to_keep_and_an_end_to_meet(length: int, seconds: float):
+    """F60: ten seconds, one more for each KiB, and never more than thirty."""
+    assert body_timeout_s(length) == seconds
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "OPTIONS", "PUT"])
+@pytest.mark.parametrize("header", [("Content-Length", "1"), ("Content-Length", "00"), ("Transfer-Encoding", "gzip")])
+def test_only_a_post_has_a_body(method: str, header: tuple[str, str]):
+    """C: a body that one reader skips and another does not is a request hidden in a request."""
+    asked = make_mocked_request(method, "/mcp")
+    assert refusal_by(check_form, asked, [header]).reason == "body"
+    check_form(asked, [("Content-Length", "0")])
 
 
 def test_accept_admits_ranges():

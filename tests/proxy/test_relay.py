@@ -1,16 +1,18 @@
 """The relay's rules for agents that leave or stop reading. What it carries is shown in tests/functional."""
 
+import asyncio
 import socket
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from gateway.mcp.message import Request
+from gateway.mcp.message import Notification, Request
 from gateway.mcp.versions import Era
 from gateway.proxy import sink
 from gateway.proxy.relay import Outbound
-from tests.support.gateways import RunningGateway, tool_call
+from tests.support.gateways import RunningGateway, decision_of, tool_call
+from tests.support.messages import call, request
 from tests.support.upstream import ScriptedUpstream, open_stream
 from tests.support.waiting import eventually
 
@@ -34,6 +36,60 @@ def test_the_bytes_for_the_server_are_made_from_the_judged_object():
     """A POST carries the judged message; GET and DELETE carry nothing."""
     assert outbound("POST", Era.LEGACY).body == b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
     assert outbound("GET", Era.LEGACY).body is None
+
+
+def in_session(message: Request, era: Era = Era.LEGACY, *, has_session: bool = True) -> Outbound:
+    """A message of an agent's, with the headers that a legacy one and a modern one send."""
+    headers = [("Accept", "a"), ("mcp-session-id", "s"), ("MCP-Protocol-Version", "2025-11-25"), ("Mcp-Name", "x")]
+    return Outbound("POST", message, headers, has_session, era, answer_filter=None, seal=str, settle=lambda: False)
+
+
+def test_a_cancellation_names_the_request_in_its_session():
+    """It carries what every message of the session does, and nothing that mirrors the request's body."""
+    cancellation = in_session(call("get_code", id="7")).cancellation
+    assert isinstance(cancellation.message, Notification)
+    assert cancellation.message.body["method"] == "notifications/cancelled"
+    assert cancellation.message.body["params"]["requestId"] == "7"
+    assert [name for name, _ in cancellation.headers] == ["Accept", "mcp-session-id", "MCP-Protocol-Version"]
+
+
+def test_what_is_not_cancelled_by_a_notification():
+    """The handshake, tasks, what has no session, and modern requests, which a closed stream cancels."""
+    task = Request(1, "tools/call", {"name": "x", "task": {}}, {})
+    assert in_session(request("initialize")).cancellation is None
+    assert in_session(task).cancellation is None
+    assert in_session(call("x"), has_session=False).cancellation is None
+    assert in_session(call("x"), Era.MODERN).cancellation is None
+
+
+@pytest.mark.parametrize("is_abandoned", [False, True])
+async def test_a_call_that_takes_too_long_is_cancelled_at_the_server(
+    gateway: RunningGateway, upstream: ScriptedUpstream, is_abandoned: bool
+):
+    """Its session's server hears that nobody waits, also for an agent that has left; the answer does not wait for it."""
+    initialize = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": "2025-11-25"}}
+    async with gateway.client.post(gateway.url, json=initialize, headers=gateway.headers()) as response:
+        session_id = response.headers["Mcp-Session-Id"]
+
+    async def stall(server: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
+        await server.released.wait()
+        return server.default_answer(message)
+
+    upstream.script = stall
+    gateway.gateway.endpoint("binassist").relay._upstream.timeout_s = 0.1
+    headers = {"Mcp_Session_Id": session_id, "Mcp_Method": "tools/call"}
+    if is_abandoned:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await gateway.post(tool_call("cancel_task", id=9), **headers)
+    else:
+        _, answer = await gateway.post(tool_call("cancel_task", id=9), **headers)
+        assert decision_of(answer)["rule"] == "(upstream timeout)"
+    await eventually(lambda: upstream.received[-1].message["method"] == "notifications/cancelled")
+    cancelled = upstream.received[-1]
+    assert cancelled.message["params"]["requestId"] == 9
+    assert cancelled.headers["mcp-session-id"] == "upstream-session"
+    assert "mcp-method" not in cancelled.headers
 
 
 async def test_an_agent_that_stops_reading_is_cut_off(

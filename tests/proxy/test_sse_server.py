@@ -200,11 +200,19 @@ async def test_what_is_no_stream_opens_no_session(
         ("?x", "http://127.0.0.1:9090/sse?x"),
         ("@evil.example/x", "http://127.0.0.1:9090/@evil.example/x"),
         ("/a/../b", "http://127.0.0.1:9090/b"),
+        ("http://127.0.0.1:9090/messages?session_id=1", "http://127.0.0.1:9090/messages?session_id=1"),
+        ("http://127.0.0.1:9090//evil.example/x", "http://127.0.0.1:9090//evil.example/x"),
     ],
 )
-def test_a_path_is_taken_from_the_stream(announced: str, url: str):
-    """Absolute or relative, with its query as it stands."""
+def test_an_address_of_the_servers_own_is_taken(announced: str, url: str):
+    """A path, absolute or relative, with its query as it stands, or all of it with the server's own origin."""
     assert str(message_url(BASE, announced)) == url
+
+
+def test_a_port_that_goes_without_saying_may_be_said():
+    """Port 80 is the port of `http` whether it is written or not."""
+    assert message_url(URL("http://a.example/sse"), "http://a.example:80/m").port == 80
+    assert message_url(URL("https://a.example:443/sse"), "https://a.example/m").port == 443
 
 
 @pytest.mark.parametrize(
@@ -212,7 +220,12 @@ def test_a_path_is_taken_from_the_stream(announced: str, url: str):
     [
         "",
         "http://127.0.0.1:9091/messages",
-        "http://127.0.0.1:9090/messages",
+        "http://127.0.0.1/messages",
+        "http://127.1:9090/messages",
+        "http://127.0.0.1:9090@evil.example/messages",
+        "http://someone@127.0.0.1:9090/messages",
+        "http://127%2E0.0.1:9090/messages",
+        "//127.0.0.1:9090/messages",
         "https://127.0.0.1:9090/messages",
         "http://localhost:9090/messages",
         "//evil.example/messages",
@@ -225,7 +238,7 @@ def test_a_path_is_taken_from_the_stream(announced: str, url: str):
         "http://[",
     ],
 )
-def test_what_is_more_than_a_path_is_refused(announced: str):
+def test_what_might_be_elsewhere_is_refused(announced: str):
     """Another host, scheme or port, user names, and whatever two readers could take for different things."""
     with pytest.raises(UpstreamError) as raised:
         message_url(BASE, announced)
