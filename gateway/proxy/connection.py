@@ -6,13 +6,15 @@ the head of a request may take nor how many connections there are.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from gateway.proxy.reply import Refusal
+
+LINGER_S: Final = 2.0
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Refuse = Callable[[web.BaseRequest, int, BaseException | None], web.Response]
@@ -27,7 +29,16 @@ class Listener(web.Server):
         A connection may be idle for `idle_s`. The head of a request, its line and headers, may take `head_s` from its
         first byte, and that of the first one from the connection's opening.
         """
-        super().__init__(handle, handler_cancellation=True, access_log=None, keepalive_timeout=idle_s)
+        super().__init__(
+            handle,
+            handler_cancellation=True,
+            access_log=None,
+            keepalive_timeout=idle_s,
+            # Encoded bodies are refused, and what is refused is not unpacked.
+            auto_decompress=False,
+            # Whoever is refused in the middle of a body hears of it if there is not much left to send.
+            lingering_time=LINGER_S,
+        )
         self._refuse = refuse
         self._head_s = head_s
         self._max_connections = max_connections
@@ -100,6 +111,11 @@ class Connection(RequestHandler):
         response = self._refuse(request, status, exc)
         response.force_close()
         return response
+
+    def log_exception(self, *args: Any, **more: Any) -> None:
+        """Log a defect, which the rest of a refused body is not, however broken."""
+        if not isinstance(more.get("exc_info"), web.PayloadAccessError | web.RequestPayloadError):
+            super().log_exception(*args, **more)
 
     @property
     def _is_waiting(self) -> bool:

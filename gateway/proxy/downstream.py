@@ -22,7 +22,7 @@ from gateway.proxy.dispatch import Dispatch
 from gateway.proxy.identity import Identity
 from gateway.proxy.record import Exchange, Recorder
 from gateway.proxy.relay import Relay
-from gateway.proxy.reply import Refusal
+from gateway.proxy.reply import CLOSE, Refusal
 from gateway.proxy.sink import HttpSink, http_response
 from gateway.proxy.sse_downstream import SseDownstream
 from gateway.proxy.transfer import EVENT_STREAM
@@ -175,7 +175,7 @@ class Downstream:
                 await self._sse.message(exchange, sink, session, message, headers)
             case role, _:
                 allowed = ", ".join(role.value)
-                raise Refusal(405, "method", f"Methods here: {allowed}.", headers={"Allow": allowed})
+                raise Refusal(405, "method", f"Methods here: {allowed}.", headers={"Allow": allowed, **CLOSE})
 
     async def _read(self, exchange: Exchange, request: web.BaseRequest, headers: Headers) -> tuple[Message, Era]:
         body = await edge.read_body(request, headers)

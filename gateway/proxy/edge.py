@@ -11,7 +11,7 @@ from aiohttp import web
 
 from gateway.mcp.codes import HEADER_MISMATCH
 from gateway.mcp.headers import PREFIX, Headers, forwarded
-from gateway.proxy.reply import Refusal
+from gateway.proxy.reply import CLOSE, Refusal
 
 BODY_TIMEOUT_S: Final = 30.0
 # After a while for a lost packet to be sent again, a body has to come at this rate at least.
@@ -25,30 +25,33 @@ _SINGLE_HEADERS: Final = (
 
 
 def check_form(request: web.BaseRequest, headers: Headers) -> None:
-    """Refuse what HTTP readers are known to read in different ways. Raises `Refusal`."""
+    """Refuse what HTTP readers are known to read in different ways. Raises `Refusal`, which ends the connection."""
+    if not request.raw_path.startswith("/"):
+        status = 421 if "://" in request.raw_path else 400
+        raise _unclear("target", "The target of a request is a path here.", status=status)
     names = [name.lower() for name, _ in headers]
     for name in _SINGLE_HEADERS:
         # Identity answers a second Authorization as it does any bad token.
         if name != "authorization" and names.count(name) > 1:
-            raise Refusal(400, "duplicate_header", f"The header {name} is given more than once.")
+            raise _unclear("duplicate_header", f"The header {name} is given more than once.")
     for name in names:
         if name.startswith(PREFIX) and names.count(name) > 1:
             message = f"The header {name} is given more than once."
-            raise Refusal(400, "duplicate_header", message, code=HEADER_MISMATCH)
+            raise _unclear("duplicate_header", message, code=HEADER_MISMATCH)
     if any("_" in name and _has_meaning(name.replace("_", "-")) for name in names):
-        raise Refusal(400, "underscore", "A header is written with an underscore where it has a dash.")
+        raise _unclear("underscore", "A header is written with an underscore where it has a dash.")
     connection = ",".join(value for name, value in headers if name.lower() == "connection")
     if any(_has_meaning(option.strip().lower()) for option in connection.split(",")):
-        raise Refusal(400, "connection", "The header Connection names a header that is not the connection's own.")
+        raise _unclear("connection", "The header Connection names a header that is not the connection's own.")
     if not all(value.isascii() for _, value in forwarded(headers)):
         message = "A header for the server has characters beyond ASCII; encode its value as =?base64?…?=."
-        raise Refusal(400, "header_value", message)
+        raise _unclear("header_value", message)
     if "upgrade" in names:
-        raise Refusal(400, "upgrade", "Upgrades are not supported.")
+        raise _unclear("upgrade", "Upgrades are not supported.")
     if request.version != (1, 1):
-        raise Refusal(400, "http_version", "HTTP/1.1 is required.")
+        raise _unclear("http_version", "HTTP/1.1 is required.")
     if request.method != "POST" and _announces_body(headers):
-        raise Refusal(400, "body", f"A {request.method} has no body here.")
+        raise _unclear("body", f"A {request.method} has no body here.")
 
 
 async def read_body(
@@ -63,7 +66,7 @@ async def read_body(
     """
     values = {name.lower(): value for name, value in headers}
     if "transfer-encoding" in values or "content-length" not in values:
-        raise Refusal(411, "length", "Content-Length is required.")
+        raise _unclear("length", "Content-Length is required.", status=411)
     if "content-encoding" in values:
         raise Refusal(415, "encoding", "Encoded bodies are not accepted.")
     media_type, _, parameters = values.get("content-type", "").partition(";")
@@ -102,6 +105,11 @@ def check_accept(headers: Headers, *media_types: str) -> None:
     for media_type in media_types:
         if ranges.isdisjoint((media_type, f"{media_type.partition('/')[0]}/*", "*/*")):
             raise Refusal(406, "accept", f"Accept must name {' and '.join(media_types)}.")
+
+
+def _unclear(reason: str, message: str, *, status: int = 400, code: int | None = None) -> Refusal:
+    """A refusal that ends the connection: what comes next on it may be read in two ways as well."""
+    return Refusal(status, reason, message, code=code, headers=CLOSE)
 
 
 def _announces_body(headers: Headers) -> bool:

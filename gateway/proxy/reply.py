@@ -27,6 +27,9 @@ from gateway.store.approval import Approval
 
 DECISION_KEY: Final = "gateway.policy/decision"
 
+CLOSE: Final = {"Connection": "close"}
+"""Headers of a refusal after which the agent's connection ends."""
+
 
 class Refusal(GatewayError):
     """A request that is refused as HTTP. `reason` is a short label from a closed set, for metrics and records."""

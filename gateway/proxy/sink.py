@@ -8,7 +8,7 @@ from typing import Final, Protocol
 import orjson
 from aiohttp import web
 
-from gateway.proxy.reply import Reply
+from gateway.proxy.reply import CLOSE, Reply
 
 WRITE_TIMEOUT_S: Final = 10.0
 
@@ -95,6 +95,10 @@ class HttpSink:
 def http_response(reply: Reply) -> web.Response:
     """An answer of our own as HTTP."""
     body = orjson.dumps(reply.body)
-    return web.Response(
+    response = web.Response(
         status=reply.status, body=body, headers={**_OURS, **reply.headers}, content_type="application/json"
     )
+    if reply.headers.items() >= CLOSE.items():
+        # The header alone would leave aiohttp waiting for the next request.
+        response.force_close()
+    return response

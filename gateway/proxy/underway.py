@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from gateway.mcp.codes import INVALID_REQUEST
 from gateway.mcp.message import MessageId
-from gateway.proxy.reply import Refusal
+from gateway.proxy.reply import CLOSE, Refusal
 
 # So that one grant cannot hold every connection there is (security.md, section G).
 MAX_STREAMS: Final = 64
@@ -39,7 +39,7 @@ class Underway:
     def check_open(self) -> None:
         """Raises `Refusal` (503) once the drain has begun."""
         if self.draining.is_set():
-            headers = {"Retry-After": "1", "Connection": "close"}
+            headers = {"Retry-After": "1", **CLOSE}
             raise Refusal(503, "draining", "The gateway is stopping; try again.", headers=headers)
 
     def hold_id(self, server: str, session: str, id: MessageId) -> Callable[[], None]:
