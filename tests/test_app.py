@@ -14,6 +14,7 @@ from gateway.config import load_config
 from gateway.documents import Document, read_document
 from gateway.errors import DocumentError, GatewayError, StateError
 from tests.support.gateways import ALLOW_ALL, SEED_POLICY, RunningGateway, is_allowed, write_config
+from tests.support.sse_agent import SseAgent
 from tests.support.upstream import ScriptedUpstream, open_stream
 from tests.support.waiting import eventually
 
@@ -74,6 +75,32 @@ async def test_the_state_directory_is_private(tmp_path: Path):
     path.write_text(path.read_text().replace('"state"', '"gateway.json/state"'))
     with pytest.raises(StateError, match="state_dir must be a directory"):
         Gateway(load_config(path), ManualClock())
+
+
+async def test_streams_are_as_silent_as_the_configuration_says(tmp_path: Path):
+    """`keep_alive` holds for the streams of both transports."""
+    server = ScriptedUpstream()
+
+    async def silence(server: ScriptedUpstream, request: web.Request, _: Any) -> web.StreamResponse:
+        stream = await open_stream(request)
+        await server.released.wait()
+        return stream
+
+    server.script = silence
+    await server.start()
+    path = write_config(tmp_path, server.url, {"seed": ALLOW_ALL})
+    path.write_text(path.read_text().replace('"state_dir"', '"keep_alive": "20ms", "state_dir"'))
+    gateway = RunningGateway(path)
+    await gateway.start()
+    async with asyncio.timeout(5):
+        stream = await gateway.client.get(gateway.url, headers=gateway.headers())
+        assert await stream.content.readline() == b": keep-alive\n"
+        stream.close()
+        async with SseAgent(gateway) as agent:
+            assert await agent.event() == (":", "keep-alive")
+    server.released.set()
+    await gateway.stop()
+    await server.stop()
 
 
 async def test_stopping_waits_for_calls_and_not_for_streams(tmp_path: Path):

@@ -79,6 +79,7 @@ def test_a_configuration_becomes_values(file, tmp_path):
     assert config.allowed_hosts == ("gateway.example",)
     assert config.allowed_origins == ("https://console.example",)
     assert (config.admin_tokens, config.pending_per_grant, config.webhook) == ((), 20, None)
+    assert config.keep_alive_s == 15
     assert config.warnings == ()
 
 

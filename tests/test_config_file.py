@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from gateway.config_file import config_faults, is_reference, timeout_s
+from gateway.config_file import config_faults, is_reference, keep_alive_s, timeout_s
 from gateway.documents import Document
 
 DIGEST = "ab" * 32
@@ -54,6 +54,9 @@ WEBHOOK = ("approvals", "webhook")
         (("admin", "listen"), "admin.example:9901", "must be loopback"),
         (("state_dir",), "", "path of a directory"),
         ((*SERVER, "url"), "ftp://h", "http:// or https://"),
+        (("keep_alive",), "often", "not a duration"),
+        (("keep_alive",), 0, "more than zero"),
+        (("keep_alive",), "2h", "at most 1h"),
         ((*SERVER, "timeout"), "soon", "not a duration"),
         ((*SERVER, "timeout"), "25h", "at most 24h"),
         ((*SERVER, "timeout"), 0, "more than zero"),
@@ -202,3 +205,4 @@ def test_a_policy_is_a_reference_only_if_it_says_nothing_else():
 def test_time_outs():
     """A number is seconds; a text carries its unit."""
     assert (timeout_s(2.5), timeout_s("500ms"), timeout_s("24h")) == (2.5, 0.5, 86400)
+    assert (keep_alive_s(2.5), keep_alive_s("500ms"), keep_alive_s("1h")) == (2.5, 0.5, 3600)

@@ -112,11 +112,6 @@ class Connection(RequestHandler):
         response.force_close()
         return response
 
-    def log_exception(self, *args: Any, **more: Any) -> None:
-        """Log a defect, which the rest of a refused body is not, however broken."""
-        if not isinstance(more.get("exc_info"), web.PayloadAccessError | web.RequestPayloadError):
-            super().log_exception(*args, **more)
-
     @property
     def _is_waiting(self) -> bool:
         """Whether no request is being handled, nor about to be."""

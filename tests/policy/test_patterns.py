@@ -25,6 +25,29 @@ def test_a_pattern_is_searched_for(pattern: str, text: str, found: bool):
     assert compile_pattern(pattern).is_valid(text) is found
 
 
+@pytest.mark.parametrize(
+    ("pattern", "text", "found"),
+    [
+        (r"^\w$", "_", True),
+        (r"^\w$", "é", False),
+        (r"^\W$", "é", True),
+        (r"^\d$", "7", True),
+        (r"^\d$", "٣", False),
+        (r"\bb", "éb", False),
+        (r"\bb", "-b", True),
+        (r"^\s$", "\u2003", True),
+        (r"^\s$", "\u00a0", True),
+        (r"^\S$", "\u2003", False),
+        (r"^.$", "é", True),
+        (r"^\p{L}$", "é", True),
+        (r"(?i)^É$", "é", True),
+    ],
+)
+def test_letters_and_digits_are_ascii_and_spaces_are_not(pattern: str, text: str, found: bool):
+    r"""`\w` and `\d` know ASCII alone, as in ECMA-262; `\s`, `\b`, `(?i)` and `\p{…}` know all of Unicode."""
+    assert compile_pattern(pattern).is_valid(text) is found
+
+
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "(a*)*b", "(a|a)*c", "^(([a-z])+.)+[A-Z]([a-z])+$"])
 def test_matching_takes_linear_time(pattern: str):
     """Patterns that take a backtracking engine for ever are done with 100 KB within 50 ms."""
@@ -48,6 +71,7 @@ def test_matching_takes_linear_time(pattern: str):
         ("(?=a)b", "look-around or a back-reference"),
         (r"(a)\1", "look-around or a back-reference"),
         ("a{10000}", "too large once compiled"),
+        ("[^/]{300}", "too large once compiled"),
     ],
 )
 def test_what_the_engine_lacks_is_named(pattern: str, mistake: str):

@@ -120,13 +120,3 @@ async def test_the_broken_rest_of_a_refused_body_is_no_defect(
         agent.send(b"cdeXX\r\nzz\r\n")
         assert b" 411 " in await agent.rest()
     assert "Traceback" not in caplog.text
-
-
-async def test_a_defect_is_logged(gateway: RunningGateway, caplog: pytest.LogCaptureFixture):
-    """What is nobody's body is told with its traceback."""
-    async with RawAgent(gateway) as agent:
-        await eventually(gateway.connections)
-        (connection,) = gateway.gateway.runners[-1].server.connections
-        connection.log_exception("Unhandled exception", exc_info=RuntimeError("a defect"))
-        agent.send(b"")
-    assert "a defect" in caplog.text
