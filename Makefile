@@ -52,8 +52,8 @@ matrix: build clients node ## Put every official client through the gateway, and
 breakages: build ## Break the gateway on purpose, in copies, and see that the tests notice
 	$(VENV)/python tests/breakages/run.py
 
-soak: build clients ## Ten minutes of mixed traffic (MINUTES=10), and whether anything grew
-	$(VENV)/python -m tests.soak.run $(or $(MINUTES),10)
+soak: build clients node ## Ten minutes of mixed traffic (MINUTES=10), and whether anything grew
+	$(VENV)/python -m tests.soak.run $(or $(MINUTES),10) --install build/node-clients --node build/node
 
 bench: build ## Measure the compiled core beside its plain twin
 	$(VENV)/python bench/core.py

@@ -99,22 +99,24 @@ class Gateway:
             task_handles=task_handles,
             session_key=load_key(config.state_dir / "session.key"),
         )
+        sse = SseDownstream(
+            dispatch=dispatch,
+            identity=identity,
+            recorder=self._recorder,
+            underway=self._underway,
+            tasks=self._tasks,
+            keep_alive_s=config.keep_alive_s,
+        )
         self._downstream = Downstream(
             self._endpoints,
             addresses=Addresses.of(config.listen.host, config.allowed_hosts, config.allowed_origins),
             identity=identity,
             dispatch=dispatch,
-            sse=SseDownstream(
-                dispatch=dispatch,
-                identity=identity,
-                recorder=self._recorder,
-                underway=self._underway,
-                tasks=self._tasks,
-                keep_alive_s=config.keep_alive_s,
-            ),
+            sse=sse,
             recorder=self._recorder,
             underway=self._underway,
         )
+        self._gauge(sse)
         self.runners: list[web.BaseRunner] = []
         """The listeners, once started: the second one's first, then the agents'."""
         self.url = ""
@@ -182,6 +184,13 @@ class Gateway:
             announce=self._webhook.announce if self._webhook else _announce_nowhere,
         )
 
+    def _gauge(self, sse: SseDownstream) -> None:
+        """What is counted when somebody asks."""
+        for name, upstream in self._upstreams.items():
+            self._metrics.streams.labels(name).set_function(partial(self._underway.streams, name))
+            self._metrics.sessions.labels(name).set_function(partial(_sessions, sse, upstream))
+        self._metrics.tasks.set_function(lambda: len(asyncio.all_tasks()))
+
     def _grants(self, policies: Mapping[str, CompiledPolicy]) -> list[Grant]:
         engines = {name: Engine(policy) for name, policy in policies.items()}
         grants = []
@@ -239,6 +248,10 @@ def compile_policies(documents: Mapping[str, Document]) -> dict[str, CompiledPol
 
 def _announce_nowhere(_: Approval) -> None:
     """Nobody has asked to be told of approvals."""
+
+
+def _sessions(sse: SseDownstream, upstream: Upstream) -> int:
+    return sse.sessions(upstream.name) + upstream.sessions
 
 
 def load_server_pins(server: Server, state_dir: Path, recorder: Recorder) -> Pins:

@@ -75,6 +75,19 @@ class Metrics:
         self.inflight = Gauge(
             "mcp_gateway_inflight", "Exchanges under way at the server.", ["server"], registry=self.registry
         )
+        self.streams = Gauge(
+            "mcp_gateway_streams",
+            "Streams to agents that only listen, and those of sessions over HTTP+SSE.",
+            ["server"],
+            registry=self.registry,
+        )
+        self.sessions = Gauge(
+            "mcp_gateway_sessions",
+            "Sessions that the gateway itself keeps, which are those over HTTP+SSE, agents' and servers'.",
+            ["server"],
+            registry=self.registry,
+        )
+        self.tasks = Gauge("mcp_gateway_tasks", "Tasks of the event loop.", registry=self.registry)
         self.upstream_errors = Counter(
             "mcp_gateway_upstream_errors",
             "Calls that were allowed and failed at the server's side, by kind.",

@@ -135,7 +135,7 @@ class Dispatch:
                 if caller.session_id is not None:
                     exchange.at_close(self._underway.hold_id(caller.grant.server, caller.session_id, message.id))
                 if message.method in ENDLESS:
-                    exchange.at_close(self._underway.hold_stream(caller.grant.label))
+                    exchange.at_close(self._underway.hold_stream(caller.grant.server, caller.grant.label))
             case Response() if caller.session_id is None:
                 raise Refusal(400, "envelope", "A response belongs to a session of its own.", code=INVALID_REQUEST)
             case _:

@@ -162,7 +162,7 @@ class Downstream:
             case Role.MCP, "GET":
                 edge.check_accept(headers, EVENT_STREAM)
                 caller = self._dispatch.caller(grant, endpoint.relay, headers)
-                exchange.at_close(self._underway.hold_stream(grant.label))
+                exchange.at_close(self._underway.hold_stream(grant.server, grant.label))
                 await self._dispatch.stream(exchange, sink, caller)
             case Role.MCP, "DELETE":
                 await self._dispatch.end_session(exchange, sink, self._dispatch.caller(grant, endpoint.relay, headers))

@@ -68,13 +68,17 @@ class SseDownstream:
         self._keep_alive_s = keep_alive_s
         self._sessions: dict[str, AgentSession] = {}
 
+    def sessions(self, server: str) -> int:
+        """How many sessions are open on a server."""
+        return sum(session.grant.server == server for session in self._sessions.values())
+
     async def stream(self, exchange: Exchange, sink: Sink, grant: Grant, relay: Relay, peer: str) -> None:
         """A GET: open a session, which lasts as long as the stream does.
 
         Raises `Refusal` before it has begun, `ConnectionError` when the agent leaves, and `TimeoutError` when its
         grant ends.
         """
-        exchange.at_close(self._underway.hold_stream(grant.label, carries_answers=True))
+        exchange.at_close(self._underway.hold_stream(grant.server, grant.label, carries_answers=True))
         self._dispatch.admit(exchange, grant)
         session = AgentSession(secrets.token_urlsafe(24), grant, relay, peer, AgentStream(self._keep_alive_s))
         self._sessions[session.id] = session

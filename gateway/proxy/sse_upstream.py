@@ -49,6 +49,11 @@ class SseUpstream(Upstream):
         """By id, the one used longest ago first."""
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
+    @property
+    def sessions(self) -> int:
+        """How many sessions are open: the server knows them by their streams alone."""
+        return len(self._sessions)
+
     async def close(self) -> None:
         """End every session and close every connection."""
         for session in list(self._sessions.values()):

@@ -19,7 +19,8 @@ class Underway:
 
     def __init__(self) -> None:
         self._ids: set[tuple[str, str, str]] = set()
-        self._streams: collections.Counter[str] = collections.Counter()
+        self._streams: collections.Counter[tuple[str, str]] = collections.Counter()
+        """How many there are, by server and grant."""
         self._working: set[asyncio.Task[Any]] = set()
         self._listening: set[asyncio.Task[Any]] = set()
         self.draining = asyncio.Event()
@@ -54,22 +55,27 @@ class Underway:
         self._ids.add(held)
         return lambda: self._ids.discard(held)
 
-    def hold_stream(self, grant: str, *, carries_answers: bool = False) -> Callable[[], None]:
+    def streams(self, server: str) -> int:
+        """How many streams are held on a server."""
+        return sum(count for (name, _), count in self._streams.items() if name == server)
+
+    def hold_stream(self, server: str, grant: str, *, carries_answers: bool = False) -> Callable[[], None]:
         """The current task's answer is a stream, until the function that is returned is called.
 
         It only listens, and so is cut when the gateway stops, unless it carries the answers to calls. Raises
         `Refusal` (503) where the grant has too many.
         """
-        if self._streams[grant] >= MAX_STREAMS:
+        held = (server, grant)
+        if self._streams[held] >= MAX_STREAMS:
             headers = {"Retry-After": "10"}
             raise Refusal(503, "streams", f"This grant has {MAX_STREAMS} streams open already.", headers=headers)
-        self._streams[grant] += 1
+        self._streams[held] += 1
         if carries_answers:
-            return lambda: self._streams.subtract([grant])
+            return lambda: self._streams.subtract([held])
         current = {task for task in (asyncio.current_task(),) if task is not None}
         self._working -= current
         self._listening |= current
-        return lambda: self._streams.subtract([grant])
+        return lambda: self._streams.subtract([held])
 
     async def drain(self, seconds: float) -> None:
         """Take no more, end the streams that only listen at once, and everything else within `seconds`."""

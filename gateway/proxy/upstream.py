@@ -112,6 +112,11 @@ class Upstream:
         self._headers = headers
         self._pools: dict[bool, aiohttp.ClientSession] = {}
 
+    @property
+    def sessions(self) -> int:
+        """How many sessions on the server are kept here: none, where the server keeps its own."""
+        return 0
+
     def open(self) -> None:
         """Make the connection pool; needs a running loop."""
         # Streams that only listen have a pool of their own, so that they never keep a call waiting.

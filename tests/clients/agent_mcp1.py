@@ -1,4 +1,6 @@
-"""An agent on the official client of `mcp` 1: URL TOKEN, and steps on standard input."""
+"""An agent on the official client of `mcp` 1: URL TOKEN TRANSPORT, where the transport is `http` or `sse`, and steps on
+standard input.
+"""
 
 import asyncio
 import sys
@@ -6,6 +8,7 @@ from typing import Any
 
 import scenario
 from mcp import ClientSession, types
+from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamablehttp_client
 
 
@@ -44,11 +47,11 @@ async def sample(_context: Any, _asked: types.CreateMessageRequestParams) -> typ
     return types.CreateMessageResult(role="assistant", content=content, model="none")
 
 
-async def main(url: str, token: str) -> None:
+async def main(url: str, token: str, transport: str) -> None:
     """Connect and do the steps."""
-    headers = {"Authorization": f"Bearer {token}"}
+    connect = {"http": streamablehttp_client, "sse": sse_client}[transport]
     async with (
-        streamablehttp_client(url, headers=headers) as (read, write, _),
+        connect(url, headers={"Authorization": f"Bearer {token}"}) as (read, write, *_),
         ClientSession(read, write, sampling_callback=sample, elicitation_callback=elicit) as client,
     ):
         await scenario.run(Agent(client, await client.initialize()))

@@ -1,5 +1,5 @@
-"""An agent on the official client of `mcp` 2: URL TOKEN MODE, where the mode is `auto` (modern) or `legacy`,
-and steps on standard input.
+"""An agent on the official client of `mcp` 2: URL TOKEN MODE TRANSPORT, where the mode is `auto` (modern) or `legacy`
+and the transport `http` or `sse`, and steps on standard input.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import httpx2
 import mcp_types
 import scenario
 from mcp import Client
+from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
 
@@ -47,12 +48,15 @@ async def sample(_context: Any, _asked: mcp_types.CreateMessageRequestParams) ->
     return mcp_types.CreateMessageResult(role="assistant", content=content, model="none")
 
 
-async def main(url: str, token: str, mode: str) -> None:
+async def main(url: str, token: str, mode: str, transport: str) -> None:
     """Connect and do the steps."""
+    headers = {"Authorization": f"Bearer {token}"}
     async with (
-        httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=30) as http_client,
+        httpx2.AsyncClient(headers=headers, timeout=30) as http_client,
         Client(
-            streamable_http_client(url, http_client=http_client),
+            sse_client(url, headers=headers)
+            if transport == "sse"
+            else streamable_http_client(url, http_client=http_client),
             mode=mode,
             sampling_callback=sample,
             elicitation_callback=elicit,

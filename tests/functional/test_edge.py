@@ -5,6 +5,7 @@ The items are those of the catalogue of bad inputs (security.md, section F; B an
 
 import logging
 import re
+from typing import Any
 
 import orjson
 import pytest
@@ -17,8 +18,8 @@ from tests.support.raw import CALL, RawAgent, post
 from tests.support.upstream import ScriptedUpstream
 from tests.support.waiting import eventually
 
-CHUNKED = {"Content_Length": None, "Transfer_Encoding": "chunked"}
-EMPTY = {"body": b"", "Content_Length": None}
+CHUNKED: dict[str, Any] = {"Content_Length": None, "Transfer_Encoding": "chunked"}
+EMPTY: dict[str, Any] = {"body": b"", "Content_Length": None}
 MODERN = orjson.dumps(
     {
         **orjson.loads(CALL),
@@ -32,7 +33,7 @@ MODERN = orjson.dumps(
         },
     }
 )
-OF_2026 = {"MCP_Protocol_Version": "2026-07-28", "Mcp_Method": "tools/call", "Mcp_Name": "cancel_task"}
+OF_2026: dict[str, Any] = {"MCP_Protocol_Version": "2026-07-28", "Mcp_Method": "tools/call", "Mcp_Name": "cancel_task"}
 LIST = b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
 
 # What is sent, the status, and the reason in records and metrics.

@@ -27,7 +27,6 @@ from tests.support.sse_agent import INITIALIZE, INITIALIZED, SseAgent
 from tests.support.upstream import ScriptedUpstream, open_stream, rpc_result
 from tests.support.waiting import eventually
 
-ROOT = Path(__file__).parents[2]
 PROGRESS = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1, "progress": 1}}
 PING = {"jsonrpc": "2.0", "id": 0, "method": "ping"}
 PONG = {"jsonrpc": "2.0", "id": 0, "result": {}}
@@ -59,22 +58,6 @@ async def test_the_seeds_policy_with_the_official_client(before_demo: tuple[Runn
     assert await received_calls(url) == {"cancel_task": 10}
     await eventually(lambda: gateway.records()[-1].get("outcome") == "completed")
     assert [record["method"] for record in gateway.records() if record["type"] == "decision"][-1] == "DELETE"
-
-
-async def test_the_seeds_policy_with_the_official_client_of_the_first_generation(
-    before_demo: tuple[RunningGateway, str],
-):
-    """The same for `mcp` 1, which posts one message at a time."""
-    gateway, url = before_demo
-    process = await asyncio.create_subprocess_exec(
-        *(str(ROOT / ".venv-clients/mcp1/bin/python"), str(ROOT / "tests/clients/agent_mcp1_sse.py")),
-        *(f"{gateway.gateway.url}/sse/binassist", "token-seed"),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    output, _ = await process.communicate()
-    assert process.returncode == 0
-    assert json.loads(output) == {"tools": ["cancel_task"], "calls": [False] * 10 + [True, True], "other": True}
-    assert await received_calls(url) == {"cancel_task": 10}
 
 
 async def test_a_session_is_the_servers_own(gateway: RunningGateway, upstream: ScriptedUpstream):

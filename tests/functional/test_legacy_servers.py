@@ -303,7 +303,7 @@ async def test_a_message_that_the_server_does_not_take(
 
 
 async def test_a_server_that_does_not_answer_times_out(before_old: RunningGateway, old_server: SseServer):
-    """The call is answered as failed and the server told so; the session goes on, and what comes too late is dropped."""
+    """The call fails and the server is told so; the session goes on, and what comes too late is dropped."""
 
     async def script(server: SseServer, session: int, message: Any) -> bool:
         return message.get("method") == "tools/call"

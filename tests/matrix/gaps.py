@@ -12,8 +12,11 @@ _LISTS_FIRST: Final = "looks every tool up in the list, and so never calls one t
 _NO_PROGRESS: Final = "shows no progress"
 _NO_CANCEL: Final = "shows no progress, so nothing says when there is a call to cancel"
 
+_FORGETS: Final = "forgets the call, and tells the server nothing"
+
 GAPS: Final[Mapping[str, Mapping[str, str]]] = {
-    "mcp 1.30.0": {CANCEL_ARRIVES: "forgets the call, and tells the server nothing"},
+    "mcp 1.30.0": {CANCEL_ARRIVES: _FORGETS},
+    "mcp 1.30.0 sse": {CANCEL_ARRIVES: _FORGETS},
     "Inspector 2.12.0 cli": {
         "denied": _LISTS_FIRST,
         "progress": _NO_PROGRESS,

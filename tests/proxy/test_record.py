@@ -137,6 +137,34 @@ def test_a_malformed_request_has_one_record(desk: Desk):
     assert desk.sample("mcp_gateway_malformed_total", reason="json") == 1
 
 
+def test_a_refusal_is_one_line_of_the_log(desk: Desk, caplog: pytest.LogCaptureFixture):
+    """Which exchange, what was answered and why, to whom and on which server; not a word of the agent's."""
+    with desk.exchange() as exchange:
+        exchange.refused(Refusal(400, "json", "what the agent wrote"))
+    assert caplog.messages == [f"refused: id={exchange.id} status=400 reason=json peer=10.0.0.9 server=binassist"]
+
+
+def test_refusals_beyond_thirty_are_counted_and_summed(desk: Desk, caplog: pytest.LogCaptureFixture):
+    """The metric counts all of them; journal and log get thirty, and the sum after a minute or at the end."""
+    for _ in range(442):
+        with desk.exchange() as exchange:
+            exchange.refused(Refusal(401, "unauthenticated", "A token is required."))
+    desk.recorder.sum_up()
+    assert len(desk.records()) == len(caplog.messages) == 30
+    desk.recorder.sum_up(at_once=True)
+    assert desk.records()[30:] == [
+        {
+            "type": "refusals",
+            "time": desk.recorder.now(),
+            "peer": "10.0.0.9",
+            "reason": "unauthenticated",
+            "count": 412,
+        }
+    ]
+    assert caplog.messages[30:] == ["refused 412 more in a minute: reason=unauthenticated peer=10.0.0.9"]
+    assert desk.sample("mcp_gateway_malformed_total", reason="unauthenticated") == 442
+
+
 def test_records_hold_no_values(desk: Desk):
     """Neither an argument's value nor a token, at any depth or type, reaches the journal or a label."""
     canaries: dict[str, Any] = {"a": "canary-1", "b": {"c": ["canary-2"]}, "d": [{"e": "canary-3"}], "n": 987654321}

@@ -66,7 +66,7 @@ def test_what_is_not_cancelled_by_a_notification():
 async def test_a_call_that_takes_too_long_is_cancelled_at_the_server(
     gateway: RunningGateway, upstream: ScriptedUpstream, is_abandoned: bool
 ):
-    """Its session's server hears that nobody waits, also for an agent that has left; the answer does not wait for it."""
+    """The server of its session hears that nobody waits, also for an agent that has left."""
     initialize = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": "2025-11-25"}}
     async with gateway.client.post(gateway.url, json=initialize, headers=gateway.headers()) as response:
         session_id = response.headers["Mcp-Session-Id"]

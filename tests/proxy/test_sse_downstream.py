@@ -231,3 +231,15 @@ async def test_nothing_is_opened_that_cannot_be_recorded(gateway: RunningGateway
         patched.setattr("gateway.audit.journal.os.write", full)
         async with gateway.client.get(f"{gateway.gateway.url}/sse", headers=gateway.headers()) as response:
             assert response.status == 503
+
+
+async def test_streams_and_sessions_are_counted_while_they_last(gateway: RunningGateway):
+    """One of each in the metrics, and none when the agent has gone."""
+
+    def counted() -> list[float | None]:
+        value = gateway.gateway._metrics.registry.get_sample_value
+        return [value(f"mcp_gateway_{name}", {"server": "binassist"}) for name in ("streams", "sessions")]
+
+    async with SseAgent(gateway):
+        assert counted() == [1, 1]
+    await eventually(lambda: counted() == [0, 0])

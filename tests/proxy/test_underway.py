@@ -32,13 +32,13 @@ def test_an_id_is_one_requests_until_it_is_let_go():
 async def test_a_grants_streams_are_capped():
     """The one too many is 503 with Retry-After; another grant has room, and so has this one after an end."""
     underway = Underway()
-    releases = [underway.hold_stream("alice") for _ in range(MAX_STREAMS)]
+    releases = [underway.hold_stream("binassist", "alice") for _ in range(MAX_STREAMS)]
     with pytest.raises(Refusal) as raised:
-        underway.hold_stream("alice")
+        underway.hold_stream("binassist", "alice")
     assert (raised.value.status, raised.value.headers["Retry-After"]) == (503, "10")
-    underway.hold_stream("bob")
+    underway.hold_stream("binassist", "bob")
     releases[0]()
-    underway.hold_stream("alice")
+    underway.hold_stream("binassist", "alice")
 
 
 async def test_a_stream_that_carries_answers_is_not_cut_by_the_drain():
@@ -47,7 +47,7 @@ async def test_a_stream_that_carries_answers_is_not_cut_by_the_drain():
 
     async def stream(carries_answers: bool) -> None:
         with underway.exchange():
-            underway.hold_stream("alice", carries_answers=carries_answers)
+            underway.hold_stream("binassist", "alice", carries_answers=carries_answers)
             try:
                 await underway.draining.wait()
                 await asyncio.sleep(0)

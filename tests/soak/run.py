@@ -1,84 +1,84 @@
 """Minutes of mixed traffic of every client kind, and whether the gateway grew: `make soak`, not for CI.
 
-Agents of both eras come and go: whole sessions with the official clients, agents that hang up in the middle, streams
-that only listen, malformed requests. The gateway's memory, descriptors and gauges are sampled; growth fails.
+Agents of both eras and of every transport come and go: whole sessions with the official clients, agents that hang up
+in the middle, streams that only listen, requests that are refused. The gateway is compared at rest: after a while of
+traffic, when every kind of agent has been there, and after all of it. What has grown then has leaked.
 """
 
+import argparse
 import asyncio
 import contextlib
 import json
-import statistics
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import aiohttp
-import httpx2
-from mcp import Client
-from mcp.client.streamable_http import streamable_http_client
+import msgspec
 
+from tests.conformance.suite import SuiteError, find_node
+from tests.support.agents import PYTHON_AGENTS, Agent, Step, node_agents, take
 from tests.support.gateways import ACCEPT, tool_call, write_config
 from tests.support.processes import DemoProcess, GatewayProcess
 
-ROOT = Path(__file__).parents[2]
 TOKEN = "token-soak"
 POLICY = {
     "version": "1",
     "default": "allow",
     "tools": {"cancel_task": {"limits": [{"counter": "c", "window": "second", "max": 50, "scope": "grant"}]}},
 }
-SAMPLE_S = 5.0
-# Growth allowed, well above what a sample's noise is.
-REST_S = 10.0
-MAX_GROWTH_KIB = 4096
-MAX_GROWTH_FDS = 8
-
+STEPS: list[Step] = [
+    {"do": "list_tools"},
+    *({"do": "call_tool", "name": "cancel_task", "arguments": {"task_id": "none"}} for _ in range(40)),
+    {"do": "call_tool", "name": "get_strings", "arguments": {"filename": "crackme.bin"}},
+]
 HEADERS = {"Authorization": f"Bearer {TOKEN}", "Accept": ACCEPT, "Content-Type": "application/json"}
 
+SAMPLE_S = 5.0
+# Idle connections to the server are kept for a few seconds, and calls whose agents left run to their end.
+REST_S = 15.0
+# The first part of the traffic fills caches and pools; it is not judged.
+WARM_UP = 0.3
 
-class Sample(NamedTuple):
+
+class Sample(msgspec.Struct, frozen=True):
     """The gateway at one moment."""
 
     resident_kib: int
     descriptors: int
+    tasks: int
+    streams: int
+    sessions: int
     inflight: int
 
     def __str__(self) -> str:
-        return f"{self.resident_kib} KiB resident, {self.descriptors} descriptors, {self.inflight} in flight"
+        return ", ".join(f"{name} {value}" for name, value in msgspec.structs.asdict(self).items())
 
 
-async def official(url: str, mode: str) -> None:
-    """A whole session with the client of mcp 2."""
-    async with (
-        httpx2.AsyncClient(headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30) as http_client,
-        Client(streamable_http_client(url, http_client=http_client), mode=mode) as client,
-    ):
-        await client.list_tools()
-        for _ in range(20):
-            await client.call_tool("cancel_task", {"task_id": "none"})
+# Growth from rest to rest that is still noise: an allocator keeps what it once had.
+MAX_GROWTH = Sample(resident_kib=4096, descriptors=2, tasks=2, streams=0, sessions=0, inflight=0)
 
 
-async def other_library(url: str, environment: str, script: str) -> None:
-    """A whole session with a client that lives in an environment of its own."""
-    python = ROOT / ".venv-clients" / environment / "bin" / "python"
-    process = await asyncio.create_subprocess_exec(
-        *(str(python), str(ROOT / "tests" / "soak" / script), url, TOKEN), stdout=asyncio.subprocess.DEVNULL
-    )
-    if await process.wait():
-        raise RuntimeError(f"{script} failed")
+async def session(agent: Agent, url: str) -> None:
+    """A whole session with an official client."""
+    account = await take(agent, url, TOKEN, STEPS)
+    failed = [seen for seen in account.seen if "failed" in seen]
+    if account.exit_code or failed or len(account.seen) != len(STEPS):
+        raise RuntimeError(f"{agent.name}: exit code {account.exit_code}, {failed[:3]}, {account.errors[-1000:]}")
 
 
 async def hang_up(url: str) -> None:
-    """Calls whose agent leaves at once, and a stream that only listens for a moment."""
+    """Calls whose agent leaves at once, and streams of both transports that only listen for a moment."""
     timeout = aiohttp.ClientTimeout(total=0.02)
     async with aiohttp.ClientSession(headers=HEADERS, timeout=timeout) as client:
         for number in range(20):
             with contextlib.suppress(TimeoutError, aiohttp.ClientError):
                 await client.post(url, json=tool_call("get_strings", {"filename": "crackme.bin"}, id=number))
-        with contextlib.suppress(TimeoutError, aiohttp.ClientError):
-            await client.get(url)
+        for listened in (url, url.removesuffix("/mcp") + "/sse"):
+            with contextlib.suppress(TimeoutError, aiohttp.ClientError):
+                await (await client.get(listened)).read()
 
 
 async def nonsense(url: str) -> None:
@@ -101,9 +101,19 @@ async def sample(gateway: GatewayProcess) -> Sample:
     process = Path(f"/proc/{gateway.pid}")
     status = (process / "status").read_text()
     resident = int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
-    metrics = (await gateway.metrics()).splitlines()
-    inflight = next((line.split()[-1] for line in metrics if line.startswith("mcp_gateway_inflight{")), "0")
-    return Sample(resident, len(list((process / "fd").iterdir())), int(float(inflight)))
+    lines = (await gateway.metrics()).splitlines()
+
+    def gauge(name: str) -> int:
+        return sum(int(float(line.split()[-1])) for line in lines if line.startswith((f"{name}{{", f"{name} ")))
+
+    return Sample(
+        resident_kib=resident,
+        descriptors=len(list((process / "fd").iterdir())),
+        tasks=gauge("mcp_gateway_tasks"),
+        streams=gauge("mcp_gateway_streams"),
+        sessions=gauge("mcp_gateway_sessions"),
+        inflight=gauge("mcp_gateway_inflight"),
+    )
 
 
 async def sampled(gateway: GatewayProcess, until: float, samples: list[Sample]) -> None:
@@ -113,58 +123,72 @@ async def sampled(gateway: GatewayProcess, until: float, samples: list[Sample]) 
         await asyncio.sleep(SAMPLE_S)
 
 
-async def soak(minutes: float) -> int:
+async def traffic(
+    gateway: GatewayProcess, agents: Sequence[Agent], seconds: float, counts: dict[str, int]
+) -> tuple[list[Sample], Sample]:
+    """Every kind of agent at once for so long: the gateway meanwhile, and at rest afterwards."""
+    url, until = gateway.url, asyncio.get_running_loop().time() + seconds
+    busy: list[Sample] = []
+    kinds: dict[str, Callable[[], Awaitable[None]]] = {
+        "hanging up": partial(hang_up, url),
+        "nonsense": partial(nonsense, url),
+        **{agent.name: partial(session, agent, url) for agent in agents},
+    }
+    async with asyncio.TaskGroup() as group:
+        group.create_task(sampled(gateway, until, busy))
+        for name, work in kinds.items():
+            group.create_task(repeated(name, work, until, counts))
+    await asyncio.sleep(REST_S)
+    return busy, await sample(gateway)
+
+
+async def soak(agents: Sequence[Agent], minutes: float) -> int:
     """Run the traffic; 1 when something grew."""
     counts: dict[str, int] = {}
-    samples: list[Sample] = []
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         async with (
             DemoProcess() as demo,
             GatewayProcess(write_config(Path(folder), demo.url, {"soak": POLICY})) as gateway,
         ):
-            url, until = gateway.url, asyncio.get_running_loop().time() + minutes * 60
-            agents: dict[str, Callable[[], Awaitable[None]]] = {
-                "mcp 2, modern": lambda: official(url, "auto"),
-                "mcp 2, legacy": lambda: official(url, "legacy"),
-                "mcp 1": lambda: other_library(url, "mcp1", "agent_mcp1.py"),
-                "fastmcp 4": lambda: other_library(url, "fastmcp4", "agent_fastmcp4.py"),
-                "hanging up": lambda: hang_up(url),
-                "nonsense": lambda: nonsense(url),
-            }
-            samples.append(await sample(gateway))
-            async with asyncio.TaskGroup() as group:
-                group.create_task(sampled(gateway, until, samples))
-                for name, work in agents.items():
-                    group.create_task(repeated(name, work, until, counts))
-            # Idle connections to the server are kept for a few seconds.
-            await asyncio.sleep(REST_S)
-            samples.append(await sample(gateway))
-    return report(minutes, counts, samples)
+            started = await sample(gateway)
+            _, first = await traffic(gateway, agents, minutes * 60 * WARM_UP, {})
+            busy, last = await traffic(gateway, agents, minutes * 60 * (1 - WARM_UP), counts)
+    print(f"{minutes:g} minutes; rounds after the warm-up: {json.dumps(counts)}")
+    print(f"at the start: {started}")
+    print(f"at rest, after the warm-up: {first}")
+    for part in (0, len(busy) // 2, len(busy) - 1):
+        print(f"in traffic: {busy[part]}")
+    print(f"at rest, after all of it: {last}")
+    return report(first, last, minutes * (1 - WARM_UP))
 
 
-def report(minutes: float, counts: dict[str, int], samples: list[Sample]) -> int:
-    """Print what was done and how the gateway's size went; 1 when it grew.
+def report(first: Sample, last: Sample, minutes: float) -> int:
+    """Print how the gateway grew between two moments of rest, `minutes` of traffic apart; 1 when it did."""
+    has_grown = False
+    for name, most in msgspec.structs.asdict(MAX_GROWTH).items():
+        growth = getattr(last, name) - getattr(first, name)
+        has_grown |= growth > most
+        verdict = "GREW" if growth > most else "ok"
+        print(f"{name}: {growth:+d}, {growth / minutes:+.1f} a minute (at most {most:+d}): {verdict}")
+    return int(has_grown)
 
-    Memory is compared between the middle and the end of the traffic, when every kind of agent has been there;
-    descriptors and exchanges between the rest before it and the rest after it.
-    """
-    print(f"{minutes:g} minutes; rounds: {json.dumps(counts)}")
-    first, *busy, last = samples
-    size = max(1, len(busy) // 4)
-    parts = [busy[start : start + size] for start in range(0, size * 4, size)]
-    middles = [Sample(*(round(statistics.median(values)) for values in zip(*part, strict=True))) for part in parts]
-    print(f"before: {first}")
-    for number, middle in enumerate(middles, 1):
-        print(f"part {number}: {middle}")
-    print(f"after:  {last}")
-    has_grown = (
-        middles[3].resident_kib - middles[1].resident_kib > MAX_GROWTH_KIB
-        or last.descriptors - first.descriptors > MAX_GROWTH_FDS
-        or last.inflight > 0
-    )
-    print("it grew" if has_grown else "nothing grew")
-    return 1 if has_grown else 0
+
+def main() -> int:
+    """0 when nothing grew, else 1."""
+    parser = argparse.ArgumentParser(description="Put mixed traffic through a gateway, and see whether it grew.")
+    parser.add_argument("minutes", type=float, help="how long, the rests aside")
+    parser.add_argument("--install", type=Path, required=True, help="the directory that npm installed the clients into")
+    parser.add_argument("--node", type=Path, required=True, help="the directory that npm installed a Node into")
+    args = parser.parse_args()
+    try:
+        of_node = node_agents(find_node(args.node.resolve()), args.install.resolve())
+    except SuiteError as error:
+        print(error, file=sys.stderr)
+        return 1
+    # The Inspector starts a process for each step, and shows nothing that the library in it does not.
+    agents = [*PYTHON_AGENTS, *(agent for agent in of_node if not agent.name.startswith("Inspector"))]
+    return asyncio.run(soak(agents, args.minutes))
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(soak(float(sys.argv[1]))))
+    sys.exit(main())

@@ -33,6 +33,8 @@ class Agent(msgspec.Struct, frozen=True):
     """What it talks to a server that knows both."""
     directory: Path = ROOT
     """Where it runs: a script for Node looks for its packages there."""
+    path: str = "/mcp"
+    """What it connects to."""
 
     @property
     def label(self) -> str:
@@ -56,9 +58,11 @@ def _python(environment: str) -> str:
 
 # `make clients` installs what these need.
 PYTHON_AGENTS: Final = (
-    Agent("mcp 1.30.0", _python("mcp1"), "agent_mcp1.py"),
-    Agent("mcp 2.3.0 legacy", sys.executable, "agent_mcp2.py", ("legacy",)),
-    Agent("mcp 2.3.0 modern", sys.executable, "agent_mcp2.py", ("auto",), Era.MODERN),
+    Agent("mcp 1.30.0", _python("mcp1"), "agent_mcp1.py", ("http",)),
+    Agent("mcp 1.30.0 sse", _python("mcp1"), "agent_mcp1.py", ("sse",), path="/sse"),
+    Agent("mcp 2.3.0 legacy", sys.executable, "agent_mcp2.py", ("legacy", "http")),
+    Agent("mcp 2.3.0 sse", sys.executable, "agent_mcp2.py", ("legacy", "sse"), path="/sse"),
+    Agent("mcp 2.3.0 modern", sys.executable, "agent_mcp2.py", ("auto", "http"), Era.MODERN),
     Agent("fastmcp 4.1.2", _python("fastmcp4"), "agent_fastmcp4.py", (), Era.MODERN),
 )
 
@@ -66,7 +70,8 @@ PYTHON_AGENTS: Final = (
 def node_agents(node: str, install: Path) -> tuple[Agent, ...]:
     """The agents that need `node`, a Node of at least 22.19, and the packages that `make node` puts in `install`."""
     return (
-        Agent("sdk 1.32.2", node, "agent_sdk1.mjs", directory=install),
+        Agent("sdk 1.32.2", node, "agent_sdk1.mjs", ("http",), directory=install),
+        Agent("sdk 1.32.2 sse", node, "agent_sdk1.mjs", ("sse",), directory=install, path="/sse"),
         Agent("client 2.4.0 legacy", node, "agent_client2.mjs", ("legacy",), directory=install),
         Agent("client 2.4.0 modern", node, "agent_client2.mjs", ("auto",), Era.MODERN, install),
         Agent("Inspector 2.12.0 cli", sys.executable, "agent_inspector.py", (node, "cli"), directory=install),
@@ -75,9 +80,18 @@ def node_agents(node: str, install: Path) -> tuple[Agent, ...]:
 
 
 async def take(agent: Agent, url: str, token: str, steps: Sequence[Step]) -> Account:
-    """Take an agent, which has this token, through the steps. One that does not end is killed, and its account lost."""
+    """Take an agent, which has this token, through the steps. One that does not end is killed, and its account lost.
+
+    `url` is where agents over streamable HTTP connect.
+    """
     process = await asyncio.create_subprocess_exec(
-        *(agent.runtime, str(ROOT / "tests" / "clients" / agent.script), url, token, *agent.more),
+        *(
+            agent.runtime,
+            str(ROOT / "tests" / "clients" / agent.script),
+            url.removesuffix("/mcp") + agent.path,
+            token,
+            *agent.more,
+        ),
         stdin=PIPE,
         stdout=PIPE,
         stderr=PIPE,
