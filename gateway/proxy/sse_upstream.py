@@ -115,7 +115,10 @@ class SseUpstream(Upstream):
                 timeout_s=post.timeout_s,
                 is_repeatable=post.is_repeatable,
             )
-            await receipt.read(_MAX_RECEIPT_BYTES)
+            try:
+                await receipt.read(_MAX_RECEIPT_BYTES)
+            finally:
+                receipt.close()
             if receipt.status == 404 and not post.is_handshake:
                 session.close()
                 return _answer(404)

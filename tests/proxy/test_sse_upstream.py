@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import orjson
 import pytest
 
 from gateway.proxy.sse_upstream import SseUpstream
-from gateway.proxy.upstream import Failure, UpstreamError
+from gateway.proxy.upstream import Answer, Failure, UpstreamError
 from gateway.tasks import Tasks
 from tests.support.messages import call, notification, request
 from tests.support.sse_server import SseServer
@@ -97,3 +98,27 @@ async def test_a_message_that_could_not_be_posted_leaves_its_id_free(server: Sse
     server.post_status = 202
     answer = await way.send("POST", headers, body, timeout_s=5)
     assert b"done in 0" in await answer.read(1000)
+
+
+async def test_a_receipt_that_is_not_read_to_its_end_is_let_go_of(
+    server: SseServer, way: SseUpstream, monkeypatch: pytest.MonkeyPatch
+):
+    """A message whose sender is cancelled while the server takes it leaves no connection behind."""
+    (session_id,) = (await way.send("POST", [], INITIALIZE, timeout_s=5)).session_ids
+    is_read, closed = asyncio.Event(), []
+
+    async def chunks() -> AsyncIterator[bytes]:
+        is_read.set()
+        await asyncio.Event().wait()
+        yield b""
+
+    async def half_a_receipt(*_: Any, **more: Any) -> Answer:
+        return Answer(202, [], chunks, lambda: closed.append(True))
+
+    monkeypatch.setattr(way, "request", half_a_receipt)
+    told = orjson.dumps(notification().body)
+    sending = asyncio.ensure_future(way.send("POST", [("mcp-session-id", session_id)], told, timeout_s=5))
+    await is_read.wait()
+    sending.cancel()
+    await asyncio.wait([sending])
+    assert closed == [True]
