@@ -185,11 +185,12 @@ class Gateway:
         )
 
     def _gauge(self, sse: SseDownstream) -> None:
-        """What is counted when somebody asks."""
+        """Say how what is open is counted."""
+        saturation = self._metrics.saturation
         for name, upstream in self._upstreams.items():
-            self._metrics.streams.labels(name).set_function(partial(self._underway.streams, name))
-            self._metrics.sessions.labels(name).set_function(partial(_sessions, sse, upstream))
-        self._metrics.tasks.set_function(lambda: len(asyncio.all_tasks()))
+            saturation.streams.labels(name).set_function(partial(self._underway.streams, name))
+            saturation.sessions.labels(name).set_function(partial(_sessions, sse, upstream))
+        saturation.tasks.set_function(lambda: len(asyncio.all_tasks()))
 
     def _grants(self, policies: Mapping[str, CompiledPolicy]) -> list[Grant]:
         engines = {name: Engine(policy) for name, policy in policies.items()}

@@ -44,6 +44,25 @@ class KnownNames:
         return self._labels.get(name, UNKNOWN) if name else ""
 
 
+class Saturation:
+    """How much is open at the moment, counted when somebody asks: `app` says how."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.streams = Gauge(
+            "mcp_gateway_streams",
+            "Streams to agents that only listen, and those of sessions over HTTP+SSE.",
+            ["server"],
+            registry=registry,
+        )
+        self.sessions = Gauge(
+            "mcp_gateway_sessions",
+            "Sessions that the gateway itself keeps, which are those over HTTP+SSE, agents' and servers'.",
+            ["server"],
+            registry=registry,
+        )
+        self.tasks = Gauge("mcp_gateway_tasks", "Tasks of the event loop.", registry=registry)
+
+
 class Metrics:
     """The gateway's metrics in a registry of their own."""
 
@@ -75,19 +94,7 @@ class Metrics:
         self.inflight = Gauge(
             "mcp_gateway_inflight", "Exchanges under way at the server.", ["server"], registry=self.registry
         )
-        self.streams = Gauge(
-            "mcp_gateway_streams",
-            "Streams to agents that only listen, and those of sessions over HTTP+SSE.",
-            ["server"],
-            registry=self.registry,
-        )
-        self.sessions = Gauge(
-            "mcp_gateway_sessions",
-            "Sessions that the gateway itself keeps, which are those over HTTP+SSE, agents' and servers'.",
-            ["server"],
-            registry=self.registry,
-        )
-        self.tasks = Gauge("mcp_gateway_tasks", "Tasks of the event loop.", registry=self.registry)
+        self.saturation = Saturation(self.registry)
         self.upstream_errors = Counter(
             "mcp_gateway_upstream_errors",
             "Calls that were allowed and failed at the server's side, by kind.",
