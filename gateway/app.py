@@ -18,7 +18,7 @@ from gateway.admin.webhook import Webhook
 from gateway.approval_desk import ApprovalDesk
 from gateway.audit.journal import Journal
 from gateway.clock import Clock
-from gateway.config import Address, Config, Server
+from gateway.config import Address, Config, HttpServer, Server, StdioServer
 from gateway.documents import Document
 from gateway.errors import DocumentError, GatewayError, Problem, StateError
 from gateway.metrics import KnownNames, Metrics
@@ -26,10 +26,12 @@ from gateway.policy.engine import NO_POLICY, Engine
 from gateway.policy.load import load_policy
 from gateway.policy.tables import CompiledPolicy, compile_policy
 from gateway.proxy.approval import ApprovalStep
+from gateway.proxy.command import Command
 from gateway.proxy.connection import Listener
 from gateway.proxy.dispatch import Dispatch
 from gateway.proxy.downstream import Downstream, Endpoint, endpoints_of
 from gateway.proxy.gate import Gate, GrantBudget
+from gateway.proxy.http_upstream import HttpUpstream
 from gateway.proxy.identity import Grant, Identity
 from gateway.proxy.pin_look import look
 from gateway.proxy.pins import Pins
@@ -37,6 +39,7 @@ from gateway.proxy.record import Recorder
 from gateway.proxy.relay import Relay
 from gateway.proxy.sse_downstream import SseDownstream
 from gateway.proxy.sse_upstream import SseUpstream
+from gateway.proxy.stdio_upstream import StdioUpstream
 from gateway.proxy.task_handles import TaskHandles
 from gateway.proxy.underway import Underway
 from gateway.proxy.upstream import Upstream
@@ -71,7 +74,7 @@ class Gateway:
         self._store = CounterStore.open(config.state_dir / "counters", clock, boot_id=read_boot_id())
         self._journal = Journal(config.state_dir / "audit")
         self._metrics = Metrics(__version__, fastpath.IMPLEMENTATION)
-        self._upstreams = {name: make_upstream(server, self._tasks) for name, server in config.servers.items()}
+        self._upstreams = {name: make_upstream(server, self._tasks, clock) for name, server in config.servers.items()}
         tools = KnownNames(tool for policy in policies.values() for tool in policy.tools)
         self._endpoints = endpoints_of(
             {name: Relay(upstream, self._tasks, config.keep_alive_s) for name, upstream in self._upstreams.items()}
@@ -157,8 +160,7 @@ class Gateway:
         for runner in self.runners:
             await runner.cleanup()
         await self._tasks.close()
-        for upstream in self._upstreams.values():
-            await upstream.close()
+        await asyncio.gather(*(upstream.close() for upstream in self._upstreams.values()))
         self.close_state()
 
     def endpoint(self, server: str) -> Endpoint:
@@ -266,15 +268,18 @@ def load_server_pins(server: Server, state_dir: Path, recorder: Recorder) -> Pin
     return Pins(server.name, handling, pinned.tools, partial(recorder.tool_differs, server.name, handling))
 
 
-def make_upstream(server: Server, tasks: Tasks) -> Upstream:
+def make_upstream(server: Server, tasks: Tasks, clock: Clock) -> Upstream:
     """The way to a server, not yet opened; `tasks` runs what it does beside sending."""
-    match server.transport:
-        case "streamable-http":
-            return Upstream(server.name, server.url, server.headers, server.timeout_s, server.tool_timeouts_s)
-        case "sse":
+    match server:
+        case StdioServer():
+            command = Command(server.command, server.env, server.folder)
+            return StdioUpstream(server.name, command, server.timeout_s, server.tool_timeouts_s, clock)
+        case HttpServer(transport="sse"):
             return SseUpstream(server.name, server.url, server.headers, server.timeout_s, server.tool_timeouts_s, tasks)
+        case HttpServer():
+            return HttpUpstream(server.name, server.url, server.headers, server.timeout_s, server.tool_timeouts_s)
         case _:
-            assert_never(server.transport)
+            assert_never(server)
 
 
 def _make_private(directory: Path) -> None:

@@ -5,7 +5,7 @@ A policy is carried as the document that it was checked in; compiling it is `app
 
 import contextlib
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, assert_never
 
 import msgspec
 
@@ -38,8 +38,8 @@ class Address(msgspec.Struct, frozen=True):
     port: int
 
 
-class Server(msgspec.Struct, frozen=True):
-    """One MCP server."""
+class HttpServer(msgspec.Struct, frozen=True):
+    """One MCP server that listens somewhere."""
 
     name: str
     url: str
@@ -54,7 +54,31 @@ class Server(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         # The values of headers are credentials: they must not reach a log by way of a repr.
-        return f"Server(name={self.name!r}, url={self.url!r}, headers={list(self.headers)})"
+        return f"HttpServer(name={self.name!r}, url={self.url!r}, headers={list(self.headers)})"
+
+
+class StdioServer(msgspec.Struct, frozen=True):
+    """One MCP server that the gateway starts, and speaks to over its standard input and output."""
+
+    name: str
+    command: tuple[str, ...]
+    """The program and its arguments."""
+    env: dict[str, str]
+    """What its environment has besides what every server's has; a credential perhaps."""
+    folder: Path
+    """Where it runs."""
+    timeout_s: float
+    tool_timeouts_s: dict[str, float]
+    """Instead of `timeout_s`, for calls of these tools."""
+    pin: Literal["hide", "flag", "allow"] | None = None
+    """As for `HttpServer`."""
+
+    def __repr__(self) -> str:
+        # Arguments and variables may be credentials.
+        return f"StdioServer(name={self.name!r}, program={self.command[0]!r}, env={list(self.env)})"
+
+
+Server = HttpServer | StdioServer
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -120,7 +144,7 @@ def load_config(path: Path) -> Config:
     document = read_document(source.text, str(path), format_of(path.name))
     config = build_config(document, path.parent)
     held = [
-        *(["headers for a server"] if any(server.headers for server in config.servers.values()) else []),
+        *(["headers or variables for a server"] if any(map(_may_hold_secrets, config.servers.values())) else []),
         *(["the secret of a webhook"] if (*_WEBHOOK, "secret") in document.parts() else []),
     ]
     if source.readable_by_others and held:
@@ -140,7 +164,7 @@ def build_config(document: Document, folder: Path) -> Config:
         listen=Address(*scalars.host_port(file.listen)),
         admin_listen=Address(*scalars.host_port(file.admin.listen)),
         state_dir=folder / file.state_dir,
-        servers={name: _server(name, entry) for name, entry in file.servers.items()},
+        servers={name: _server(name, entry, folder) for name, entry in file.servers.items()},
         policies=policies.documents,
         grants=tuple(_grant(entry) for entry in file.grants),
         admin_tokens=tuple(
@@ -228,16 +252,21 @@ def _webhook(entry: WebhookEntry | None, secret: bytes) -> Webhook | None:
     return None if entry is None else Webhook(entry.url, secret, entry.include_arguments)
 
 
-def _server(name: str, entry: ServerEntry) -> Server:
-    return Server(
-        name=name,
-        url=entry.url,
-        transport=entry.transport,
-        headers=entry.headers,
-        timeout_s=timeout_s(entry.timeout),
-        tool_timeouts_s={tool: timeout_s(written) for tool, written in entry.tool_timeouts.items()},
-        pin=entry.pin,
-    )
+def _server(name: str, entry: ServerEntry, folder: Path) -> Server:
+    waits = timeout_s(entry.timeout), {tool: timeout_s(written) for tool, written in entry.tool_timeouts.items()}
+    if entry.url is not None:
+        return HttpServer(name, entry.url, entry.transport, entry.headers, *waits, entry.pin)
+    return StdioServer(name, tuple(entry.command or ()), entry.env, (folder / entry.cwd).absolute(), *waits, entry.pin)
+
+
+def _may_hold_secrets(server: Server) -> bool:
+    match server:
+        case HttpServer():
+            return bool(server.headers)
+        case StdioServer():
+            return bool(server.env)
+        case _:
+            assert_never(server)
 
 
 def _grant(entry: GrantEntry) -> Grant:

@@ -26,6 +26,9 @@ _ADMIN_TOKENS: Final = ("admin", "tokens")
 _MAX_TIMEOUT_S = 24 * 3600
 _MAX_SILENCE_S = 3600
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OF_COMMANDS: Final = {"env", "cwd"}
+_OF_URLS: Final = {"headers", "transport"}
 _HEADER_VALUE = re.compile(r"[!-~](?:[ \t!-~]*[!-~])?")
 # Hop-by-hop headers (RFC 9110, 7.6.1) and those the gateway makes for each request from what it judged.
 _RESERVED_HEADERS = frozenset(
@@ -76,11 +79,14 @@ class ApprovalsEntry(msgspec.Struct, frozen=True):
 
 
 class ServerEntry(msgspec.Struct, frozen=True):
-    """One entry of `servers`."""
+    """One entry of `servers`: at a URL, or started by a command."""
 
-    url: str
+    url: str | None = None
     transport: Literal["streamable-http", "sse"] = "streamable-http"
     headers: dict[str, str] = {}
+    command: list[str] | None = None
+    env: dict[str, str] = {}
+    cwd: str = "."
     timeout: float | str = "120s"
     tool_timeouts: dict[str, float | str] = {}
     pin: Literal["hide", "flag", "allow"] | None = None
@@ -158,6 +164,7 @@ def config_faults(document: Document) -> Iterator[Fault]:
             yield from _fault(path, reader, value)
     yield from _listener_faults(parts)
     yield from _server_faults(parts)
+    yield from _command_faults(parts)
     yield from _policy_faults(parts)
     yield from _undefined_names(parts)
     yield from _webhook_faults(parts)
@@ -172,7 +179,7 @@ def _reader(path: Path) -> Callable[[str], object] | None:
     match path:
         case ("listen",) | ("admin", "listen"):
             return scalars.host_port
-        case ("state_dir",):
+        case ("state_dir",) | ("servers", str(), "cwd"):
             return _directory
         case ("servers", str(), "url"):
             return scalars.server_url
@@ -231,7 +238,7 @@ def _server_faults(parts: _Parts) -> Iterator[Fault]:
     for path, value in parts.items():
         match path:
             case ("servers",) if value == {}:
-                yield path, "names no server; add one with its `url`"
+                yield path, "names no server; add one with its `url`, or the `command` that starts it"
             case ("servers", str(name)):
                 yield from _fault(path, scalars.name, name)
             case ("keep_alive",) if isinstance(value, str | int | float):
@@ -246,6 +253,34 @@ def _server_faults(parts: _Parts) -> Iterator[Fault]:
                 if (server, header.lower()) in headers:
                     yield path, "this header is written twice, its name differing only in case; keep one of them"
                 headers.add((server, header.lower()))
+
+
+def _command_faults(parts: _Parts) -> Iterator[Fault]:
+    for path, value in parts.items():
+        match path:
+            case ("servers", str()) if isinstance(value, dict):
+                yield from _way_faults(path, value)
+            case ("servers", str(), "command") if value == [] or (isinstance(value, list) and value[0] == ""):
+                yield path, "names no program; write a list of the program and its arguments"
+            case ("servers", str(), "command", int()) | ("servers", str(), "env", str()) if "\0" in str(value):
+                yield path, "holds a NUL character, which no process can be given"
+            case ("servers", str(), "env", str(variable)) if not _VARIABLE.fullmatch(variable):
+                yield path, "not the name of a variable: letters, digits and `_`"
+
+
+def _way_faults(path: Path, entry: Mapping[str, object]) -> Iterator[Fault]:
+    """A server is reached in one way, and what belongs to the other has no effect."""
+    match entry.get("url") is not None, entry.get("command") is not None:
+        case False, False:
+            yield path, "needs the `url` where it listens, or the `command` that starts it"
+        case True, True:
+            yield (*path, "command"), "the server has a `url` already; remove one of the two"
+        case True, False:
+            for field in sorted(_OF_COMMANDS & entry.keys()):
+                yield (*path, field), "goes with `command`, not with `url`; remove it"
+        case _:
+            for field in sorted(_OF_URLS & entry.keys()):
+                yield (*path, field), "goes with `url`, not with `command`; remove it"
 
 
 def _header_complaint(name: str, value: object) -> str | None:

@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import Address, AdminToken, Grant, Server, Webhook, build_config, load_config
+from gateway.config import (
+    Address,
+    AdminToken,
+    Grant,
+    HttpServer,
+    StdioServer,
+    Webhook,
+    build_config,
+    load_config,
+)
 from gateway.documents import read_document
 from gateway.errors import DocumentError
 
@@ -63,7 +72,7 @@ def test_a_configuration_becomes_values(file, tmp_path):
     assert config.admin_listen == Address("localhost", 0)
     assert config.state_dir == tmp_path / "var/state"
     assert config.servers == {
-        "binassist": Server(
+        "binassist": HttpServer(
             name="binassist",
             url="http://127.0.0.1:9090/mcp",
             transport="streamable-http",
@@ -119,7 +128,7 @@ def test_a_secret_in_the_file_itself_is_warned_about(file):
     """Every user could sign messages with it."""
     write(file, 'approvals: {webhook: {url: "http://h", secret: 0123456789abcdef}}\n' + CONFIG, 0o644)
     [warning] = load_config(file).warnings
-    assert "holds headers for a server and the secret of a webhook" in warning
+    assert "holds headers or variables for a server and the secret of a webhook" in warning
     file.chmod(0o600)
     assert load_config(file).webhook.secret == b"0123456789abcdef"
 
@@ -134,9 +143,29 @@ def test_a_server_of_the_old_transport(file):
         load_config(file)
 
 
+STDIO = """{command: [bin/server, --key=secret], env: {KEY: secret}, cwd: there, timeout: 5s}"""
+
+
+def test_a_server_that_is_a_command(file, tmp_path):
+    """Program and arguments as they are written, and where it runs, relative to the file."""
+    write(file, CONFIG.replace("servers:\n", f"servers:\n  local: {STDIO}\n"))
+    assert load_config(file).servers["local"] == StdioServer(
+        name="local",
+        command=("bin/server", "--key=secret"),
+        env={"KEY": "secret"},
+        folder=tmp_path / "there",
+        timeout_s=5,
+        tool_timeouts_s={},
+    )
+
+
 def test_credentials_do_not_show(file):
-    """Whatever prints or logs a configuration never prints a header's value."""
-    assert "ours, to the server" not in repr(load_config(file))
+    """Whatever prints or logs a configuration never prints a header's value, an argument or a variable."""
+    write(file, CONFIG.replace("servers:\n", f"servers:\n  local: {STDIO}\n"))
+    shown = repr(load_config(file))
+    assert "bin/server" in shown
+    assert "ours, to the server" not in shown
+    assert "secret" not in shown
 
 
 def test_policies_come_as_documents_with_places(file, tmp_path):
@@ -213,7 +242,7 @@ def test_unknown_fields_are_told_with_the_nearest_known_one(file):
     write(file, CONFIG.replace("state_dir", "state_dirs").replace("url:", "ulr:"))
     assert problems(file) == [
         "gateway.yaml:4:1: /state_dirs: unknown field; did you mean `state_dir`?",
-        "gateway.yaml:6:3: /servers/binassist: the field `url` is missing",
+        "gateway.yaml:6:3: /servers/binassist: needs the `url` where it listens, or the `command` that starts it",
         "gateway.yaml:7:5: /servers/binassist/ulr: unknown field; did you mean `url`?",
     ]
 
@@ -250,12 +279,15 @@ def test_a_configuration_that_others_can_change_is_refused(file):
 
 
 def test_secrets_that_everybody_can_read_are_warned_about(file):
-    """Headers for a server usually hold a credential; without any there is nothing to warn of."""
+    """Headers and variables for a server often hold a credential; without any there is nothing to warn of."""
     file.chmod(0o644)
     [warning] = load_config(file).warnings
     assert "chmod o-r" in warning
-    write(file, CONFIG.replace('headers: {X-Api-Key: "ours, to the server"}', "headers: {}"), 0o644)
+    harmless = CONFIG.replace('headers: {X-Api-Key: "ours, to the server"}', "headers: {}")
+    write(file, harmless, 0o644)
     assert load_config(file).warnings == ()
+    write(file, harmless.replace("servers:\n", f"servers:\n  local: {STDIO}\n"), 0o644)
+    assert len(load_config(file).warnings) == 1
 
 
 def test_a_tools_own_time_out_is_read_and_checked(file):

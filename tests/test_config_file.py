@@ -9,7 +9,10 @@ from gateway.documents import Document
 DIGEST = "ab" * 32
 RIGHT = {
     "listen": "0.0.0.0:8080",
-    "servers": {"binassist": {"url": "http://127.0.0.1:9090/mcp", "headers": {"X-Api-Key": "a b"}}},
+    "servers": {
+        "binassist": {"url": "http://127.0.0.1:9090/mcp", "headers": {"X-Api-Key": "a b"}},
+        "local": {"command": ["./server", "--stdio"], "env": {"KEY": "k"}, "cwd": "there", "timeout": "5s"},
+    },
     "admin": {"tokens": [{"label": "zoe", "token_sha256": "12" * 32}]},
     "approvals": {"webhook": {"url": "http://h", "secret": "s" * 16}},
     "policies": {"cancel-task": {"file": "p.json"}},
@@ -40,6 +43,7 @@ def test_a_right_file_has_no_faults():
 
 
 SERVER = ("servers", "binassist")
+STDIO = ("servers", "local")
 GRANT = ("grants", 1)
 HEADERS = (*SERVER, "headers")
 WEBHOOK = ("approvals", "webhook")
@@ -61,6 +65,18 @@ WEBHOOK = ("approvals", "webhook")
         ((*SERVER, "timeout"), "25h", "at most 24h"),
         ((*SERVER, "timeout"), 0, "more than zero"),
         ((*SERVER, "timeout"), -1.5, "more than zero"),
+        ((*SERVER, "command"), ["server"], "has a `url` already"),
+        ((*SERVER, "env"), {}, "goes with `command`"),
+        ((*SERVER, "cwd"), "there", "goes with `command`"),
+        ((*STDIO, "headers"), {"X-B": "1"}, "goes with `url`"),
+        ((*STDIO, "transport"), "sse", "goes with `url`"),
+        ((*STDIO, "command"), [], "names no program"),
+        ((*STDIO, "command"), ["", "a"], "names no program"),
+        ((*STDIO, "command", 1), "a\0b", "NUL"),
+        ((*STDIO, "env", "A"), "a\0b", "NUL"),
+        ((*STDIO, "env", "A=B"), "1", "not the name of a variable"),
+        ((*STDIO, "env", ""), "1", "not the name of a variable"),
+        ((*STDIO, "cwd"), "", "path of a directory"),
         ((*HEADERS, "X Y"), "1", "not the name of a header"),
         ((*HEADERS, ""), "1", "not the name of a header"),
         ((*HEADERS, "Host"), "1", "the gateway sets this header itself"),
@@ -104,7 +120,16 @@ def test_names_are_checked_too():
 
 def test_a_file_without_servers_is_refused():
     """A gateway with nothing behind it is a mistake."""
-    assert (("servers",), "names no server; add one with its `url`") in faults({("servers",): {}})
+    assert (("servers",), "names no server; add one with its `url`, or the `command` that starts it") in faults(
+        {("servers",): {}}
+    )
+
+
+@pytest.mark.parametrize("entry", [{}, {"timeout": "5s"}, {"url": None}, {"command": None}])
+def test_a_server_without_a_way_to_it_is_refused(entry):
+    """Nothing that is written as nothing counts."""
+    message = "needs the `url` where it listens, or the `command` that starts it"
+    assert faults({("servers", "binassist"): entry}) == [(("servers", "binassist"), message)]
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:8080", "[::]:8080", "192.168.1.2:8080", "gateway.example:8080"])
@@ -129,7 +154,7 @@ def test_a_wrong_type_hides_nothing():
         {
             ("listen",): 8080,
             ("admin", "listen"): "0.0.0.0:9901",
-            (*SERVER, "url"): None,
+            (*SERVER, "url"): 7,
             (*SERVER, "timeout"): "25h",
             (*HEADERS, "X-B"): " a",
             (*HEADERS, "X-Number"): 1,

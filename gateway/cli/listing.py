@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from gateway.app import make_upstream
+from gateway.clock import SystemClock
 from gateway.config import Server
 from gateway.proxy.tool_lister import TIMEOUT_S, list_tools
 from gateway.tasks import Tasks
@@ -16,7 +17,7 @@ def tools_of(server: Server) -> list[dict[str, Any]]:
 
 async def _list(server: Server) -> list[dict[str, Any]]:
     tasks = Tasks()
-    upstream = make_upstream(server, tasks)
+    upstream = make_upstream(server, tasks, SystemClock())
     upstream.open()
     try:
         return await list_tools(upstream, timeout_s=min(server.timeout_s, TIMEOUT_S))

@@ -13,6 +13,7 @@ SESSION_NOT_FOUND: Final = -32001
 # 2026-07-28 transports, "Server Validation".
 HEADER_MISMATCH: Final = -32020
 # 2026-07-28, "Protocol Version Header".
+MISSING_CAPABILITY: Final = -32021
 UNSUPPORTED_VERSION: Final = -32022
 
 POLICY_DENIED: Final = 40301

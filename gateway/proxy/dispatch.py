@@ -158,6 +158,7 @@ class Dispatch:
             method,
             message,
             [*ours, *session_header, *caller.headers],
+            grant.label,
             caller.session_id is not None,
             era,
             answer_filter=answer_filter,

@@ -42,6 +42,8 @@ class Outbound(msgspec.Struct, frozen=True):
     message: Message | None
     """The judged message; None for GET and DELETE."""
     headers: list[tuple[str, str]]
+    grant: str
+    """The label of the agent's."""
     has_session: bool
     """Whether the agent is in a legacy session."""
     era: Era
@@ -142,6 +144,7 @@ class Relay:
             outbound.method,
             outbound.headers,
             outbound.body,
+            grant=outbound.grant,
             timeout_s=self._timeout_s(outbound),
             is_repeatable=is_repeatable,
             is_listening=outbound.is_listening,
@@ -209,7 +212,7 @@ class Relay:
 
     async def _tell(self, outbound: Outbound) -> None:
         answer = await self._upstream.send(
-            outbound.method, outbound.headers, outbound.body, timeout_s=_CANCEL_TIMEOUT_S
+            outbound.method, outbound.headers, outbound.body, grant=outbound.grant, timeout_s=_CANCEL_TIMEOUT_S
         )
         answer.close()
 

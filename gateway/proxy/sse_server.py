@@ -1,22 +1,20 @@
-"""One session on a server of 2024-11-05: its stream, who waits for which answer on it, and what nobody asked for.
+"""One session on a server of 2024-11-05: its stream of events, and where that says that messages are posted.
 
-Everything that such a server says comes on one stream and is told apart here, by the ids of the requests.
 `sse_upstream` opens sessions and posts the messages; this neither posts nor knows agents.
 """
 
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any, Final
 
 import orjson
 from yarl import URL
 
-from gateway.mcp import headers as mcp_headers
 from gateway.mcp import sse
-from gateway.mcp.message import MessageId, Request
-from gateway.proxy.mailbox import Mailbox
+from gateway.mcp.message import Request
+from gateway.proxy.server_session import ServerSession
 from gateway.proxy.transfer import EVENT_STREAM, MAX_EVENT_BYTES
 from gateway.proxy.upstream import Answer, Failure, UpstreamError
 
@@ -24,30 +22,24 @@ logger = logging.getLogger(__name__)
 
 # Visible ASCII but for the backslash, which some readers take for a slash.
 _REFERENCE: Final = re.compile(r"[!-\[\]-~]+")
-_EVENTS: Final = [("Content-Type", EVENT_STREAM), ("Cache-Control", "no-cache")]
 _CLOSED: Final = "The server closed the session's stream; the call may have run."
 
 
-class ServerSession:
+class SseSession(ServerSession):
     """One session, for as long as its stream is open."""
 
-    def __init__(self, id: str, url: URL, stream: Answer, closed: Callable[["ServerSession"], None]) -> None:
-        """`stream` is the server's, from `url`; `closed` is told when the session ends, whichever way."""
-        self.id = id
-        """Ours: the server has no say in it."""
+    def __init__(self, id: str, url: URL, stream: Answer, closed: Callable[[str], None]) -> None:
+        """`stream` is the server's, from `url`."""
+        super().__init__(id, closed)
         self.url = url
         """Where messages are posted, once `opened` has returned."""
-        self.mailbox = Mailbox()
         self._stream = stream
-        self._closed = closed
         self._announced: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
-        self._waiting: dict[MessageId, asyncio.Future[bytes | None]] = {}
-        self._is_open = True
 
     @property
     def is_busy(self) -> bool:
         """Whether somebody waits for something, the session's opening included."""
-        return bool(self._waiting) or self.mailbox.is_read or not self._announced.done()
+        return super().is_busy or not self._announced.done()
 
     async def run(self) -> None:
         """Read the server's stream until it ends or breaks, which is the end of the session."""
@@ -58,7 +50,7 @@ class ServerSession:
                 for event in splitter.feed(chunk):
                     await self._take(event)
         except (UpstreamError, sse.EventTooLargeError) as error:
-            if self._is_open:
+            if self.is_open:
                 logger.warning("a session over HTTP+SSE broke: %s", error)
         finally:
             self.close()
@@ -71,51 +63,18 @@ class ServerSession:
             raise UpstreamError(Failure.BROKEN, text, may_have_run=False)
         self.url = message_url(self.url, announced.decode("ascii", "replace"))
 
-    def expect(self, request: Request, timeout_s: float | None) -> Answer:
-        """The answer to a request that is about to be posted; to be closed if that fails.
+    def given_up(self, request: Request) -> None:
+        """The relay tells the server, where it is to be told."""
 
-        That to `initialize` names the session, as a server of streamable HTTP would.
-        """
-        waiting: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
-        self._waiting[request.id] = waiting
+    def ended(self, request: Request) -> UpstreamError:
+        """The call may have run, as far as anybody can tell."""
+        return UpstreamError(Failure.BROKEN, _CLOSED, may_have_run=True)
 
-        def forget() -> None:
-            if self._waiting.get(request.id) is waiting:
-                del self._waiting[request.id]
-
-        async def chunks() -> AsyncIterator[bytes]:
-            try:
-                async with asyncio.timeout(timeout_s):
-                    # Shielded, because an agent that leaves does not end the wait of whoever reads on.
-                    data = await asyncio.shield(waiting)
-            except TimeoutError:
-                forget()
-                raise UpstreamError(Failure.TIMEOUT, "The server did not answer in time.", may_have_run=True) from None
-            if data is None:
-                raise UpstreamError(Failure.BROKEN, _CLOSED, may_have_run=True)
-            yield sse.encode_event(data)
-
-        session_id = [(mcp_headers.SESSION_ID, self.id)] if request.method == "initialize" else []
-        return Answer(200, [*_EVENTS, *session_id], chunks, forget)
-
-    def listen(self) -> Answer:
-        """What the server says of its own accord, until the session ends."""
-        events = self.mailbox.read()
-        return Answer(200, _EVENTS, lambda: events, self.mailbox.release)
-
-    def close(self) -> None:
-        """End the session: whoever waits is told, and the server's stream is closed."""
-        if not self._is_open:
-            return
-        self._is_open = False
-        waiting = [self._announced, *self._waiting.values()]
-        self._waiting.clear()
-        for future in waiting:
-            if not future.done():
-                future.set_result(None)
-        self.mailbox.close()
+    def let_go(self) -> None:
+        """Close the server's stream, and tell whoever waits for it to be one."""
+        if not self._announced.done():
+            self._announced.set_result(None)
         self._stream.close()
-        self._closed(self)
 
     async def _take(self, event: bytes) -> None:
         data = sse.event_data(event)
@@ -123,23 +82,9 @@ class ServerSession:
             case b"endpoint" if data and not self._announced.done():
                 self._announced.set_result(data)
             case sse.MESSAGE if data:
-                await self._sort(data)
+                await self.sort(_read(data), data)
             case _:
                 pass
-
-    async def _sort(self, data: bytes) -> None:
-        """One message: an answer to whoever waits for it, anything else to the mailbox. Raises `UpstreamError`."""
-        message = _read(data)
-        if "method" in message:
-            await self.mailbox.put(sse.encode_event(data))
-            return
-        id = message.get("id")
-        # By exact type: 1.0 and true are the same key as 1 to Python.
-        waiting = self._waiting.pop(id, None) if type(id) is int or type(id) is str else None
-        if waiting is None or waiting.done():
-            logger.debug("a server answered what nobody asked, or no longer waits for")
-        else:
-            waiting.set_result(data)
 
 
 def message_url(base: URL, announced: str) -> URL:

@@ -28,6 +28,8 @@ TIMEOUT_S: Final = 60.0
 
 _META: Final = "io.modelcontextprotocol/"
 _CLIENT: Final = {"name": "mcp-policy-gateway", "version": __version__}
+# The gateway's own look shares nothing with an agent's; no grant has an empty label.
+_NO_GRANT: Final = ""
 _ENDING_S: Final = 5.0
 _REASONS: Final = {
     Failure.DOWN: "the server cannot be reached",
@@ -131,13 +133,15 @@ class _Client:
     async def _send(self, message: dict[str, Any]) -> Answer:
         ours = [("Content-Type", JSON), ("Accept", f"{JSON}, {EVENT_STREAM}")]
         body = orjson.dumps(message)
-        return await self._upstream.send("POST", [*ours, *self._headers], body, timeout_s=self._timeout_s)
+        return await self._upstream.send(
+            "POST", [*ours, *self._headers], body, grant=_NO_GRANT, timeout_s=self._timeout_s
+        )
 
     async def _end(self) -> None:
         """End the session. A server that does not let us has said so, and nobody is the worse for it."""
         with contextlib.suppress(UpstreamError, TimeoutError):
             async with asyncio.timeout(_ENDING_S):
-                answer = await self._upstream.send("DELETE", self._headers, None, timeout_s=_ENDING_S)
+                answer = await self._upstream.send("DELETE", self._headers, None, grant=_NO_GRANT, timeout_s=_ENDING_S)
                 answer.close()
 
     async def _result(self, answer: Answer) -> dict[str, Any] | None:

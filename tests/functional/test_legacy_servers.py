@@ -14,8 +14,7 @@ from mcp import Client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
-from gateway.mcp import sse
-from gateway.proxy import sse_upstream
+from gateway.proxy.sse_upstream import SseUpstream
 from tests.support.gateways import (
     ALLOW_ALL,
     SEED_POLICY,
@@ -26,7 +25,8 @@ from tests.support.gateways import (
     tool_call,
     write_config,
 )
-from tests.support.sse_agent import INITIALIZE, INITIALIZED, SseAgent
+from tests.support.session_agent import SessionAgent, next_message
+from tests.support.sse_agent import INITIALIZE, SseAgent
 from tests.support.sse_server import SseServer
 from tests.support.waiting import eventually
 
@@ -61,7 +61,7 @@ async def before_old(old_server: SseServer, tmp_path: Path) -> AsyncIterator[Run
 async def before_real(tmp_path: Path) -> AsyncIterator[RunningGateway]:
     """The gateway before a server on the official SDK."""
     process = await asyncio.create_subprocess_exec(
-        *(str(ROOT / ".venv-clients/mcp1/bin/python"), str(ROOT / "tests/clients/server_mcp1_sse.py")),
+        *(str(ROOT / ".venv-clients/mcp1/bin/python"), str(ROOT / "tests/clients/server_mcp1.py")),
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
@@ -74,55 +74,11 @@ async def before_real(tmp_path: Path) -> AsyncIterator[RunningGateway]:
     await process.communicate()
 
 
-class Agent:
-    """An agent over streamable HTTP, by hand."""
-
-    def __init__(self, gateway: RunningGateway, grant: str = "seed") -> None:
-        self._gateway = gateway
-        self._grant = grant
-        self._session: dict[str, str] = {}
-
-    async def post(self, message: Any, **headers: str) -> tuple[int, Any]:
-        """Send a message; the status and the one message of the answer, None where there is none."""
-        async with self._gateway.client.post(
-            self._gateway.url,
-            data=orjson.dumps(message),
-            headers=self._gateway.headers(self._grant, **self._session, **headers),
-        ) as response:
-            if "Mcp-Session-Id" in response.headers:
-                self._session = {"Mcp-Session-Id": response.headers["Mcp-Session-Id"]}
-            body = await response.read()
-        if response.content_type == "text/event-stream":
-            body = sse.event_data(body) or b""
-        return response.status, orjson.loads(body) if body else None
-
-    async def initialize(self) -> "Agent":
-        """Open a session."""
-        self._session = {}
-        status, answer = await self.post(INITIALIZE)
-        assert (status, answer["result"]["serverInfo"]["name"]) == (200, "old")
-        assert (await self.post(INITIALIZED))[0] == 202
-        return self
-
-    async def listen(self) -> Any:
-        """The answer to a GET."""
-        return await self._gateway.client.get(
-            self._gateway.url, headers=self._gateway.headers(self._grant, **self._session)
-        )
-
-    async def leave(self) -> int:
-        """End the session; the status."""
-        headers = self._gateway.headers(self._grant, **self._session)
-        async with self._gateway.client.delete(self._gateway.url, headers=headers) as response:
-            return response.status
-
-
-async def next_message(stream: Any) -> Any:
-    """The next message on a stream."""
-    async with asyncio.timeout(5):
-        while not (line := await stream.content.readline()).startswith(b"data: "):
-            assert line
-    return orjson.loads(line.removeprefix(b"data: "))
+def way_of(gateway: RunningGateway) -> SseUpstream:
+    """The gateway's way to the server."""
+    way = gateway.gateway.endpoint("binassist").relay._upstream
+    assert isinstance(way, SseUpstream)
+    return way
 
 
 @pytest.mark.parametrize("transport", ["auto", "legacy", "sse"])
@@ -172,7 +128,7 @@ async def connected(gateway: RunningGateway, grant: str, transport: str) -> Asyn
 
 async def test_what_the_server_gets(before_old: RunningGateway, old_server: SseServer):
     """Its own credential and the judged messages, where it announced that it takes them; nothing of the transport."""
-    agent = await Agent(before_old).initialize()
+    agent = await SessionAgent(before_old).initialize()
     _, listed = await agent.post(LIST)
     assert [tool["name"] for tool in listed["result"]["tools"]] == ["cancel_task"]
     assert [received.method for received in old_server.received] == ["GET", "POST", "POST", "POST"]
@@ -198,7 +154,7 @@ async def test_answers_find_their_own_request_and_session(before_old: RunningGat
                     await server.streams[session].write(bytes([byte]))
         return True
 
-    agents = [await Agent(before_old, "open").initialize() for _ in range(2)]
+    agents = [await SessionAgent(before_old, "open").initialize() for _ in range(2)]
     old_server.script = script
     calls = [agent.post(tool_call("get_code", id=id)) for agent in agents for id in range(3)]
     answers = [answer for _, answer in await asyncio.gather(*calls)]
@@ -208,7 +164,7 @@ async def test_answers_find_their_own_request_and_session(before_old: RunningGat
 
 async def test_what_nobody_asked_for_goes_to_the_agents_own_stream(before_old: RunningGateway, old_server: SseServer):
     """Held until the agent listens, then at once; its answers go back, and lists are filtered on this way too."""
-    agent = await Agent(before_old).initialize()
+    agent = await SessionAgent(before_old).initialize()
     await old_server.say(0, NOTE | {"number": 1})
     stream = await agent.listen()
     assert (await next_message(stream))["number"] == 1
@@ -225,7 +181,7 @@ async def test_what_nobody_asked_for_goes_to_the_agents_own_stream(before_old: R
 
 async def test_an_answer_that_nobody_waits_for_is_dropped(before_old: RunningGateway, old_server: SseServer):
     """To an id never asked, of another type, or given twice: it neither reaches an agent nor does it harm."""
-    agent = await Agent(before_old, "open").initialize()
+    agent = await SessionAgent(before_old, "open").initialize()
     for id in (99, "1", True, 1.0, None, [1]):
         await old_server.say(0, {"jsonrpc": "2.0", "id": id, "result": {"tools": []}})
     status, answer = await agent.post(tool_call("get_code"))
@@ -236,7 +192,7 @@ async def test_an_answer_that_nobody_waits_for_is_dropped(before_old: RunningGat
 async def test_messages_are_sent_to_the_server_alone(before_old: RunningGateway, old_server: SseServer, announced: str):
     """An address of another origin is refused; nothing is posted, and the server's stream is closed."""
     old_server.announced = before_old.url if announced == "the gateway" else announced
-    _, answer = await Agent(before_old).post(INITIALIZE)
+    _, answer = await SessionAgent(before_old).post(INITIALIZE)
     assert answer["error"]["code"] == -32603
     assert "elsewhere" in answer["error"]["message"]
     assert [received.method for received in old_server.received] == ["GET"]
@@ -246,7 +202,7 @@ async def test_messages_are_sent_to_the_server_alone(before_old: RunningGateway,
 async def test_a_server_may_name_itself_in_full(before_old: RunningGateway, old_server: SseServer):
     """An address with the server's own scheme, host and port is as good as its path (protocol.md, 2.8)."""
     old_server.announced = old_server.url.replace("/sse", "/messages?session={}")
-    agent = await Agent(before_old).initialize()
+    agent = await SessionAgent(before_old).initialize()
     assert is_allowed((await agent.post(tool_call("cancel_task")))[1])
 
 
@@ -261,7 +217,7 @@ async def test_a_server_that_closes_its_stream_fails_the_calls_and_loses_the_ses
         server.cut(session)
         return True
 
-    agent = await Agent(before_old).initialize()
+    agent = await SessionAgent(before_old).initialize()
     old_server.script = script
     stream = await agent.listen()
     _, answer = await agent.post(tool_call("cancel_task"))
@@ -280,7 +236,7 @@ async def test_what_is_no_message_ends_the_session(before_old: RunningGateway, o
         await server.say(session, data)
         return True
 
-    agent = await Agent(before_old).initialize()
+    agent = await SessionAgent(before_old).initialize()
     old_server.script = script
     _, answer = await agent.post(tool_call("cancel_task"))
     assert decision_of(answer)["rule"] == "(upstream broken)"
@@ -292,7 +248,7 @@ async def test_a_message_that_the_server_does_not_take(
     before_old: RunningGateway, old_server: SseServer, status: int, rule: str | None
 ):
     """It fails with an answer; 404 means that the session is gone."""
-    agent = await Agent(before_old).initialize()
+    agent = await SessionAgent(before_old).initialize()
     old_server.post_status = status
     answered, answer = await agent.post(tool_call("cancel_task"))
     if rule is None:
@@ -308,8 +264,8 @@ async def test_a_server_that_does_not_answer_times_out(before_old: RunningGatewa
     async def script(server: SseServer, session: int, message: Any) -> bool:
         return message.get("method") == "tools/call"
 
-    agent = await Agent(before_old).initialize()
-    upstream = before_old.gateway.endpoint("binassist").relay._upstream
+    agent = await SessionAgent(before_old).initialize()
+    upstream = way_of(before_old)
     upstream.timeout_s = 0.05
     old_server.script = script
     _, answer = await agent.post(tool_call("cancel_task"))
@@ -329,7 +285,7 @@ async def test_an_agent_that_leaves_in_the_middle_of_a_call(before_old: RunningG
     async def script(server: SseServer, session: int, message: Any) -> bool:
         return message.get("method") == "tools/call"
 
-    agent = await Agent(before_old).initialize()
+    agent = await SessionAgent(before_old).initialize()
     old_server.script = script
     calling = asyncio.ensure_future(agent.post(tool_call("cancel_task")))
     await eventually(lambda: old_server.messages("tools/call"))
@@ -343,7 +299,7 @@ async def test_an_agent_that_leaves_in_the_middle_of_a_call(before_old: RunningG
 
 async def test_a_session_ends_when_the_agent_ends_it(before_old: RunningGateway, old_server: SseServer):
     """DELETE closes the server's stream; the id is worth nothing afterwards."""
-    agent = await Agent(before_old).initialize()
+    agent = await SessionAgent(before_old).initialize()
     assert await agent.leave() == 200
     await eventually(lambda: old_server.left == 1)
     assert (await agent.post(LIST))[0] == 404
@@ -361,12 +317,10 @@ async def test_an_agent_over_sse_that_leaves_ends_the_servers_stream(before_old:
     await eventually(lambda: old_server.left == 1)
 
 
-async def test_a_session_ends_when_it_is_idle(
-    before_old: RunningGateway, old_server: SseServer, monkeypatch: pytest.MonkeyPatch
-):
+async def test_a_session_ends_when_it_is_idle(before_old: RunningGateway, old_server: SseServer):
     """One that nobody uses is closed after a while, one whose agent listens is not."""
-    monkeypatch.setattr(sse_upstream, "SESSION_IDLE_S", 0.05)
-    listening, idle = [await Agent(before_old).initialize() for _ in range(2)]
+    way_of(before_old).table.idle_s = 0.05
+    listening, idle = [await SessionAgent(before_old).initialize() for _ in range(2)]
     stream = await listening.listen()
     await eventually(lambda: old_server.left == 1)
     await asyncio.sleep(0.1)
@@ -375,17 +329,15 @@ async def test_a_session_ends_when_it_is_idle(
     stream.close()
 
 
-async def test_the_longest_idle_session_makes_room(
-    before_old: RunningGateway, old_server: SseServer, monkeypatch: pytest.MonkeyPatch
-):
+async def test_the_longest_idle_session_makes_room(before_old: RunningGateway, old_server: SseServer):
     """Sessions are capped: a new one ends the one used longest ago, and never one in use."""
-    monkeypatch.setattr(sse_upstream, "MAX_SESSIONS", 2)
-    first, second = [await Agent(before_old).initialize() for _ in range(2)]
+    way_of(before_old).table.most = 2
+    first, second = [await SessionAgent(before_old).initialize() for _ in range(2)]
     stream = await first.listen()
-    third = await Agent(before_old).initialize()
+    third = await SessionAgent(before_old).initialize()
     assert [(await agent.post(LIST))[0] for agent in (first, second, third)] == [200, 404, 200]
     other = await third.listen()
-    _, answer = await Agent(before_old).post(INITIALIZE)
+    _, answer = await SessionAgent(before_old).post(INITIALIZE)
     assert "sessions already" in answer["error"]["message"]
     stream.close()
     other.close()
@@ -393,9 +345,9 @@ async def test_the_longest_idle_session_makes_room(
 
 async def test_another_grants_session_is_not_there(before_old: RunningGateway, old_server: SseServer):
     """F57: ids are bound to their grant here as for any server."""
-    agent = await Agent(before_old).initialize()
-    stolen = Agent(before_old, "other")
-    stolen._session = agent._session
+    agent = await SessionAgent(before_old).initialize()
+    stolen = SessionAgent(before_old, "other")
+    stolen.session = agent.session
     count = len(old_server.received)
     assert (await stolen.post(LIST))[0] == 404
     assert (await stolen.listen()).status == 404
@@ -405,7 +357,7 @@ async def test_another_grants_session_is_not_there(before_old: RunningGateway, o
 
 async def test_without_a_session_there_is_only_initialize(before_old: RunningGateway, old_server: SseServer):
     """Agents of 2026 are told what is spoken here, in the way that makes them initialize; others that they should."""
-    agent = Agent(before_old)
+    agent = SessionAgent(before_old)
     status, answer = await agent.post(LIST)
     assert (status, answer["id"], answer["error"]["code"]) == (400, 3, -32600)
     message, headers = modern({"jsonrpc": "2.0", "id": 1, "method": "server/discover"})
@@ -421,14 +373,14 @@ async def test_without_a_session_there_is_only_initialize(before_old: RunningGat
 async def test_a_server_that_opens_no_session(before_old: RunningGateway, old_server: SseServer):
     """It is silent, or no such server at all, or down: `initialize` gets an answer that says so."""
     old_server.announced = ""
-    upstream = before_old.gateway.endpoint("binassist").relay._upstream
+    upstream = way_of(before_old)
     upstream.timeout_s = 0.05
-    _, answer = await Agent(before_old).post(INITIALIZE)
+    _, answer = await SessionAgent(before_old).post(INITIALIZE)
     assert "opened no session in time" in answer["error"]["message"]
     upstream.timeout_s = 2
-    upstream.url = old_server.url.replace("/sse", "/other")
-    _, answer = await Agent(before_old).post(INITIALIZE)
+    upstream.http.url = old_server.url.replace("/sse", "/other")
+    _, answer = await SessionAgent(before_old).post(INITIALIZE)
     assert "before a session was open" in answer["error"]["message"]
     await old_server.stop()
-    _, answer = await Agent(before_old).post(INITIALIZE)
+    _, answer = await SessionAgent(before_old).post(INITIALIZE)
     assert "cannot be reached" in answer["error"]["message"]

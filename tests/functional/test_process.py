@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.support.gateways import ACCEPT, SEED_POLICY, is_allowed, tool_call, write_config
+from tests.support.commands import SCRIPTED
+from tests.support.gateways import ACCEPT, ALLOW_ALL, SEED_POLICY, is_allowed, tool_call, write_config
 from tests.support.processes import GatewayProcess
+from tests.support.sse_agent import INITIALIZE
 from tests.support.upstream import ScriptedUpstream, open_stream
 from tests.support.waiting import eventually
 
@@ -45,6 +49,25 @@ async def test_sigterm_ends_it_well(upstream: ScriptedUpstream, tmp_path: Path):
             assert (listening.status, listening.content_type) == (200, "text/event-stream")
             assert await process.stop() == 0
         assert "Traceback" not in process.output
+
+
+async def test_its_servers_end_with_it(tmp_path: Path):
+    """A server that it has started is gone when it is, on the loop that production runs on, as is one that died."""
+    config = write_config(tmp_path, None, {"seed": ALLOW_ALL}, command=list(SCRIPTED))
+    async with GatewayProcess(config) as process, aiohttp.ClientSession(headers=HEADERS) as client:
+        pids = []
+        for tool in ("count", "count", "die"):
+            async with client.post(process.url, json=INITIALIZE) as opened:
+                session = {"Mcp-Session-Id": opened.headers["Mcp-Session-Id"]}
+                assert b"scripted" in await opened.read()
+            async with client.post(process.url, json=tool_call(tool), headers=session) as called:
+                pids += re.findall(rb"call 1 in (\d+)", await called.read())
+        assert len(set(pids)) == 2
+        assert await process.stop() == 0
+        assert "Traceback" not in process.output
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid), 0)
 
 
 async def test_a_second_sigterm_ends_it_at_once(upstream: ScriptedUpstream, tmp_path: Path):

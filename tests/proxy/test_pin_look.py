@@ -7,8 +7,8 @@ from aiohttp import web
 
 from gateway.catalog.fingerprint import fingerprint
 from gateway.proxy import pin_look
+from gateway.proxy.http_upstream import HttpUpstream
 from gateway.proxy.pins import Pins
-from gateway.proxy.upstream import Upstream
 from gateway.tasks import Tasks
 from tests.support.upstream import ScriptedUpstream, rpc_result
 from tests.support.waiting import eventually
@@ -30,7 +30,7 @@ async def test_the_gateway_looks_until_it_sees(monkeypatch: pytest.MonkeyPatch, 
         return upstream.default_answer(message)
 
     server.script = script
-    way = Upstream("binassist", server.url, {}, 5, {})
+    way = HttpUpstream("binassist", server.url, {}, 5, {})
     way.open()
     looking = tasks.spawn(pin_look.look(way, pins), "look")
     await eventually(lambda: "tools cannot be compared with their pins yet" in caplog.text)

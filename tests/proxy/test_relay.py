@@ -20,7 +20,7 @@ from tests.support.waiting import eventually
 def outbound(method: str, era: Era) -> Outbound:
     """A request to the server."""
     message = Request(1, "ping", {}, {"jsonrpc": "2.0", "id": 1, "method": "ping"}) if method == "POST" else None
-    return Outbound(method, message, [], False, era, answer_filter=None, seal=str, settle=lambda: False)
+    return Outbound(method, message, [], "alice", False, era, answer_filter=None, seal=str, settle=lambda: False)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,9 @@ def test_the_bytes_for_the_server_are_made_from_the_judged_object():
 def in_session(message: Request, era: Era = Era.LEGACY, *, has_session: bool = True) -> Outbound:
     """A message of an agent's, with the headers that a legacy one and a modern one send."""
     headers = [("Accept", "a"), ("mcp-session-id", "s"), ("MCP-Protocol-Version", "2025-11-25"), ("Mcp-Name", "x")]
-    return Outbound("POST", message, headers, has_session, era, answer_filter=None, seal=str, settle=lambda: False)
+    return Outbound(
+        "POST", message, headers, "alice", has_session, era, answer_filter=None, seal=str, settle=lambda: False
+    )
 
 
 def test_a_cancellation_names_the_request_in_its_session():

@@ -9,7 +9,7 @@ from yarl import URL
 
 from gateway.mcp import sse
 from gateway.proxy import sse_server
-from gateway.proxy.sse_server import ServerSession, message_url
+from gateway.proxy.sse_server import SseSession, message_url
 from gateway.proxy.upstream import Answer, Failure, UpstreamError
 from tests.support.messages import call, request
 
@@ -29,11 +29,11 @@ class Fed:
     """A session, and the stream that it reads: these chunks, and then silence until it is closed."""
 
     def __init__(self, *chunks: bytes, status: int = 200, headers: list[tuple[str, str]] = EVENTS) -> None:
-        self.closed: list[ServerSession] = []
+        self.closed: list[str] = []
         self._chunks = chunks
         self._end = asyncio.Event()
         stream = Answer(status, headers, self._read, self._end.set)
-        self.session = ServerSession("minted", BASE, stream, self.closed.append)
+        self.session = SseSession("minted", BASE, stream, self.closed.append)
         self._running = asyncio.ensure_future(self.session.run())
 
     async def _read(self) -> AsyncIterator[bytes]:
@@ -70,7 +70,7 @@ async def test_a_stream_cut_anywhere_is_read_alike(cut: int):
     assert fed.is_busy()
     await fed.end()
     assert await message_of(listening) == NOTE
-    assert fed.closed == [fed.session]
+    assert fed.closed == ["minted"]
 
 
 async def test_a_session_that_is_being_opened_is_in_use():
@@ -101,7 +101,7 @@ async def test_an_event_beyond_the_bound_ends_the_session(
     monkeypatch.setattr(sse_server, "MAX_EVENT_BYTES", 100)
     fed = Fed(b"event: endpoint\ndata: /messages\n\n", b"data: " + b"x" * 100)
     await fed.end()
-    assert fed.closed == [fed.session]
+    assert fed.closed == ["minted"]
     assert "more than 100 bytes" in caplog.text
 
 
@@ -136,7 +136,7 @@ async def test_whoever_waits_when_the_session_ends_is_told():
     assert [caught.value.may_have_run for caught in (while_opening, while_calling)] == [False, True]
     assert {caught.value.failure for caught in (while_opening, while_calling)} == {Failure.BROKEN}
     await fed.end()
-    assert fed.closed == [fed.session]
+    assert fed.closed == ["minted"]
 
 
 async def test_an_answer_can_be_waited_for_again():

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from gateway.proxy import tool_lister
+from gateway.proxy.http_upstream import HttpUpstream
 from gateway.proxy.sse_upstream import SseUpstream
 from gateway.proxy.tool_lister import ListingError, list_tools
 from gateway.proxy.upstream import Upstream
@@ -29,9 +30,9 @@ async def server() -> AsyncIterator[ScriptedUpstream]:
 
 
 @pytest.fixture
-async def way(server: ScriptedUpstream) -> AsyncIterator[Upstream]:
+async def way(server: ScriptedUpstream) -> AsyncIterator[HttpUpstream]:
     """The way to it."""
-    opened = Upstream("binassist", server.url, {"X-Api-Key": "ours"}, 5, {})
+    opened = HttpUpstream("binassist", server.url, {"X-Api-Key": "ours"}, 5, {})
     opened.open()
     yield opened
     await opened.close()
@@ -59,7 +60,7 @@ async def names(way: Upstream) -> list[str]:
     return [tool["name"] for tool in await list_tools(way)]
 
 
-async def test_every_page_is_read_in_a_session_that_ends(server: ScriptedUpstream, way: Upstream):
+async def test_every_page_is_read_in_a_session_that_ends(server: ScriptedUpstream, way: HttpUpstream):
     """Pages follow by their cursors, an empty one included, and DELETE ends the session."""
     server.script = pages(
         {"tools": [{"name": "a"}], "nextCursor": ""},
@@ -75,7 +76,7 @@ async def test_every_page_is_read_in_a_session_that_ends(server: ScriptedUpstrea
     assert {received.headers["x-api-key"] for received in server.received} == {"ours"}
 
 
-async def test_a_modern_server_is_asked_as_it_wants(server: ScriptedUpstream, way: Upstream):
+async def test_a_modern_server_is_asked_as_it_wants(server: ScriptedUpstream, way: HttpUpstream):
     """A server that refuses `initialize` is asked again with 2026-07-28's headers, and has no session to end."""
 
     async def script(upstream: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
@@ -92,7 +93,7 @@ async def test_a_modern_server_is_asked_as_it_wants(server: ScriptedUpstream, wa
     assert methods(server) == ["initialize", "tools/list"]
 
 
-async def test_answers_on_streams_are_read(server: ScriptedUpstream, way: Upstream):
+async def test_answers_on_streams_are_read(server: ScriptedUpstream, way: HttpUpstream):
     """What comes on a stream beside the answer is passed over, and the stream need not end."""
 
     async def script(upstream: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
@@ -154,7 +155,9 @@ ENDLESS = [{"tools": [], "nextCursor": str(number)} for number in range(tool_lis
         (raw(b'{"jsonrpc":"2.0","id":2,"error":{"code":1,"message":"SECRET"}}'), r"refused to list its tools"),
     ],
 )
-async def test_a_list_that_makes_no_sense_is_an_error(server: ScriptedUpstream, way: Upstream, script: Any, said: str):
+async def test_a_list_that_makes_no_sense_is_an_error(
+    server: ScriptedUpstream, way: HttpUpstream, script: Any, said: str
+):
     """What cannot be read or never ends is told in our own words, and the session ends all the same."""
     server.script = script
     with pytest.raises(ListingError, match=said) as raised:
@@ -165,7 +168,7 @@ async def test_a_list_that_makes_no_sense_is_an_error(server: ScriptedUpstream, 
 
 @pytest.mark.parametrize("media_type", ["application/json", "text/event-stream"])
 async def test_a_flood_is_cut_off(
-    server: ScriptedUpstream, way: Upstream, monkeypatch: pytest.MonkeyPatch, media_type: str
+    server: ScriptedUpstream, way: HttpUpstream, monkeypatch: pytest.MonkeyPatch, media_type: str
 ):
     """A page has a size beyond which it is not read, whatever it is made of."""
     monkeypatch.setattr(tool_lister, "MAX_PAGE_BYTES", 1000)
@@ -174,7 +177,7 @@ async def test_a_flood_is_cut_off(
         await list_tools(way)
 
 
-async def test_a_server_that_never_answers_is_given_up(server: ScriptedUpstream, way: Upstream):
+async def test_a_server_that_never_answers_is_given_up(server: ScriptedUpstream, way: HttpUpstream):
     """The whole listing has a time-out, and the session is ended after it."""
 
     async def script(upstream: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
@@ -190,14 +193,14 @@ async def test_a_server_that_never_answers_is_given_up(server: ScriptedUpstream,
 
 async def test_a_server_that_is_not_there():
     """Nobody at the address is said as such."""
-    way = Upstream("binassist", "http://127.0.0.1:9/mcp", {}, 5, {})
+    way = HttpUpstream("binassist", "http://127.0.0.1:9/mcp", {}, 5, {})
     way.open()
     with pytest.raises(ListingError, match=r"The tools of binassist cannot be listed: the server cannot be reached\."):
         await list_tools(way)
     await way.close()
 
 
-async def test_a_redirect_is_not_followed(server: ScriptedUpstream, way: Upstream):
+async def test_a_redirect_is_not_followed(server: ScriptedUpstream, way: HttpUpstream):
     """A server has no say in which other host is asked."""
 
     async def script(upstream: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:

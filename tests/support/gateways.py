@@ -29,9 +29,13 @@ ALLOW_ALL: dict[str, Any] = {"version": "1", "default": "allow", "tools": {}}
 ACCEPT = "application/json, text/event-stream"
 
 
-def write_config(directory: Path, upstream_url: str, policies: dict[str, Any], **server: Any) -> Path:
-    """A config with one server and, for each policy, one grant of the same name whose token is `token-NAME`."""
+def write_config(directory: Path, upstream_url: str | None, policies: dict[str, Any], **server: Any) -> Path:
+    """A config with one server and, for each policy, one grant of the same name whose token is `token-NAME`.
+
+    The server has what `server` says, and unless `upstream_url` is None, that and a header.
+    """
     path = directory / "gateway.json"
+    way = {"url": upstream_url, "headers": {"X-Api-Key": "ours"}} if upstream_url is not None else {}
     document = {
         "listen": "127.0.0.1:0",
         "admin": {
@@ -39,7 +43,7 @@ def write_config(directory: Path, upstream_url: str, policies: dict[str, Any], *
             "tokens": [{"label": "admin", "token_sha256": hashlib.sha256(b"token-admin").hexdigest()}],
         },
         "state_dir": "state",
-        "servers": {"binassist": {"url": upstream_url, "headers": {"X-Api-Key": "ours"}, **server}},
+        "servers": {"binassist": {**way, **server}},
         "policies": {name: policy for name, policy in policies.items() if policy is not None},
         "grants": [
             {

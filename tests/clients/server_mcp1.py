@@ -1,6 +1,7 @@
-"""An MCP server on the official SDK of `mcp` 1 over HTTP+SSE, as BinAssistMCP can be run. Prints its URL."""
+"""An MCP server on the official SDK of `mcp` 1: over HTTP+SSE, of which it prints the URL, or `stdio`."""
 
 import socket
+import sys
 
 import uvicorn
 from mcp.server.fastmcp import Context, FastMCP
@@ -39,6 +40,9 @@ async def delete_all(context: Context) -> str:
     return answer.action
 
 
-listener = socket.create_server(("127.0.0.1", 0))
-print(f"http://127.0.0.1:{listener.getsockname()[1]}/sse", flush=True)
-uvicorn.Server(uvicorn.Config(server.sse_app(), log_level="warning")).run(sockets=[listener])
+if "stdio" in sys.argv:
+    server.run("stdio")
+else:
+    listener = socket.create_server(("127.0.0.1", 0))
+    print(f"http://127.0.0.1:{listener.getsockname()[1]}/sse", flush=True)
+    uvicorn.Server(uvicorn.Config(server.sse_app(), log_level="warning")).run(sockets=[listener])
