@@ -28,6 +28,7 @@ from gateway.policy.tables import CompiledPolicy, compile_policy
 from gateway.proxy.approval import ApprovalStep
 from gateway.proxy.command import Command
 from gateway.proxy.connection import Listener
+from gateway.proxy.conversations import Conversations
 from gateway.proxy.dispatch import Dispatch
 from gateway.proxy.downstream import Downstream, Endpoint, endpoints_of
 from gateway.proxy.gate import Gate, GrantBudget
@@ -39,10 +40,13 @@ from gateway.proxy.record import Recorder
 from gateway.proxy.relay import Relay
 from gateway.proxy.sse_downstream import SseDownstream
 from gateway.proxy.sse_upstream import SseUpstream
+from gateway.proxy.stdio_downstream import StdioDownstream
+from gateway.proxy.stdio_listener import StdioListener
 from gateway.proxy.stdio_upstream import StdioUpstream
 from gateway.proxy.task_handles import TaskHandles
 from gateway.proxy.underway import Underway
 from gateway.proxy.upstream import Upstream
+from gateway.state_directory import make_private
 from gateway.store import database
 from gateway.store.approval import Approval
 from gateway.store.counters import CounterStore, read_boot_id
@@ -70,7 +74,7 @@ class Gateway:
         self._config = config
         self._tasks = Tasks()
         policies = compile_policies(config.policies)
-        _make_private(config.state_dir)
+        make_private(config.state_dir)
         self._store = CounterStore.open(config.state_dir / "counters", clock, boot_id=read_boot_id())
         self._journal = Journal(config.state_dir / "audit")
         self._metrics = Metrics(__version__, fastpath.IMPLEMENTATION)
@@ -102,66 +106,65 @@ class Gateway:
             task_handles=task_handles,
             session_key=load_key(config.state_dir / "session.key"),
         )
-        sse = SseDownstream(
+        conversations = Conversations(
             dispatch=dispatch,
             identity=identity,
             recorder=self._recorder,
             underway=self._underway,
             tasks=self._tasks,
-            keep_alive_s=config.keep_alive_s,
         )
         self._downstream = Downstream(
             self._endpoints,
             addresses=Addresses.of(config.listen.host, config.allowed_hosts, config.allowed_origins),
             identity=identity,
             dispatch=dispatch,
-            sse=sse,
+            sse=SseDownstream(dispatch=dispatch, conversations=conversations, keep_alive_s=config.keep_alive_s),
             recorder=self._recorder,
             underway=self._underway,
         )
-        self._gauge(sse)
+        self._stdio = self._stdio_listener(identity, dispatch, conversations)
+        self._gauge(conversations)
         self.runners: list[web.BaseRunner] = []
         """The listeners, once started: the second one's first, then the agents'."""
         self.url = ""
         """Where agents reach the gateway, once started."""
         self.admin_url = ""
 
-    async def start(self) -> None:
-        """Open the pools and both listeners. Raises `GatewayError` when an address is taken."""
+    async def start(self, *, stdio_only: bool = False) -> None:
+        """Open the pools, the socket for stdio and, unless `stdio_only`, both listeners.
+
+        Raises `GatewayError` when an address is taken.
+        """
         for upstream in self._upstreams.values():
             upstream.open()
         self._tasks.spawn(self._keep_up(), "upkeep")
         self._desk.start()
         if self._webhook:
             self._tasks.spawn(self._webhook.run(), "send webhooks")
-
         for name, pins in self._pins.items():
             self._tasks.spawn(look(self._upstreams[name], pins), "compare tools with their pins")
-        probes: dict[str, health.Probe] = {
-            f"server {name}": upstream.is_reachable for name, upstream in self._upstreams.items()
-        }
-        probes["audit"] = self._can_record
-        admin = health.make_application(
-            self._metrics.registry,
-            probes,
-            Addresses.of(self._config.admin_listen.host, self._config.allowed_hosts),
-            Api(self._desk, {token.token_sha256: token.label for token in self._config.admin_tokens}).routes(),
-        )
-        self.admin_url = await self._listen(web.AppRunner(admin, access_log=None), self._config.admin_listen)
-        self.url = await self._listen(make_runner(self._downstream), self._config.listen)
+        await self._stdio.start()
+        if not stdio_only:
+            await self._start_listeners()
 
     async def stop(self) -> None:
         """Take no more requests, let calls end within `DRAIN_S`, and put state on the disk."""
         for runner in self.runners:
             for site in list(runner.sites):
                 await site.stop()
+        self._stdio.stop()
         self._desk.release()
         await self._underway.drain(DRAIN_S)
         for runner in self.runners:
             await runner.cleanup()
+        await self._stdio.close()
         await self._tasks.close()
         await asyncio.gather(*(upstream.close() for upstream in self._upstreams.values()))
         self.close_state()
+
+    async def unused(self, seconds: float) -> None:
+        """Wait until no agent has been connected over stdio for so long."""
+        await self._stdio.unused(seconds)
 
     def endpoint(self, server: str) -> Endpoint:
         """How agents reach `server`."""
@@ -175,6 +178,30 @@ class Gateway:
         self._journal.close()
         self._database.close()
 
+    async def _start_listeners(self) -> None:
+        probes: dict[str, health.Probe] = {
+            f"server {name}": upstream.is_reachable for name, upstream in self._upstreams.items()
+        }
+        probes["audit"] = self._can_record
+        admin = health.make_application(
+            self._metrics.registry,
+            probes,
+            Addresses.of(self._config.admin_listen.host, self._config.allowed_hosts),
+            Api(self._desk, {token.token_sha256: token.label for token in self._config.admin_tokens}).routes(),
+        )
+        self.admin_url = await self._listen(web.AppRunner(admin, access_log=None), self._config.admin_listen)
+        self.url = await self._listen(make_runner(self._downstream), self._config.listen)
+
+    def _stdio_listener(self, identity: Identity, dispatch: Dispatch, conversations: Conversations) -> StdioListener:
+        return StdioListener(
+            self._config.state_dir,
+            identity,
+            {endpoint.server: endpoint.relay for endpoint in self._endpoints.values()},
+            StdioDownstream(
+                dispatch=dispatch, conversations=conversations, recorder=self._recorder, underway=self._underway
+            ),
+        )
+
     def _approval_desk(self, clock: Clock) -> ApprovalDesk:
         return ApprovalDesk(
             self._database,
@@ -186,12 +213,12 @@ class Gateway:
             announce=self._webhook.announce if self._webhook else _announce_nowhere,
         )
 
-    def _gauge(self, sse: SseDownstream) -> None:
+    def _gauge(self, conversations: Conversations) -> None:
         """Say how what is open is counted."""
         saturation = self._metrics.saturation
         for name, upstream in self._upstreams.items():
             saturation.streams.labels(name).set_function(partial(self._underway.streams, name))
-            saturation.sessions.labels(name).set_function(partial(_sessions, sse, upstream))
+            saturation.sessions.labels(name).set_function(partial(_sessions, conversations, upstream))
         saturation.tasks.set_function(lambda: len(asyncio.all_tasks()))
 
     def _grants(self, policies: Mapping[str, CompiledPolicy]) -> list[Grant]:
@@ -253,8 +280,8 @@ def _announce_nowhere(_: Approval) -> None:
     """Nobody has asked to be told of approvals."""
 
 
-def _sessions(sse: SseDownstream, upstream: Upstream) -> int:
-    return sse.sessions(upstream.name) + upstream.sessions
+def _sessions(conversations: Conversations, upstream: Upstream) -> int:
+    return conversations.count(upstream.name) + upstream.sessions
 
 
 def load_server_pins(server: Server, state_dir: Path, recorder: Recorder) -> Pins:
@@ -280,14 +307,6 @@ def make_upstream(server: Server, tasks: Tasks, clock: Clock) -> Upstream:
             return HttpUpstream(server.name, server.url, server.headers, server.timeout_s, server.tool_timeouts_s)
         case _:
             assert_never(server)
-
-
-def _make_private(directory: Path) -> None:
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise StateError(f"{directory}: {reason}; state_dir must be a directory that this user may write") from None
 
 
 def make_runner(downstream: Downstream) -> web.ServerRunner:

@@ -82,13 +82,14 @@ Server = HttpServer | StdioServer
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """A labelled bearer token on one server."""
+    """The right to use one server, by a bearer token or, over stdio, by its label alone."""
 
     label: str
     server: str
     policy: str | None
     """The name of a policy; None denies everything."""
-    token_sha256: bytes
+    token_sha256: bytes | None
+    """None has no way in over HTTP."""
     expires_ns: int | None
     """UTC since 1970; None never expires."""
 
@@ -274,6 +275,6 @@ def _grant(entry: GrantEntry) -> Grant:
         label=entry.label,
         server=entry.server,
         policy=entry.policy,
-        token_sha256=scalars.sha256_digest(entry.token_sha256),
+        token_sha256=scalars.sha256_digest(entry.token_sha256) if entry.token_sha256 is not None else None,
         expires_ns=scalars.instant_ns(entry.expires) if entry.expires is not None else None,
     )

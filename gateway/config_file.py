@@ -93,11 +93,11 @@ class ServerEntry(msgspec.Struct, frozen=True):
 
 
 class GrantEntry(msgspec.Struct, frozen=True):
-    """One entry of `grants`. Without a policy it denies everything."""
+    """One entry of `grants`. Without a policy it denies everything; without a token it is for stdio alone."""
 
     label: str
     server: str
-    token_sha256: str
+    token_sha256: str | None = None
     policy: str | None = None
     expires: str | None = None
 

@@ -50,13 +50,13 @@ class Saturation:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.streams = Gauge(
             "mcp_gateway_streams",
-            "Streams to agents that only listen, and those of sessions over HTTP+SSE.",
+            "Streams to agents that only listen, and those of sessions over HTTP+SSE and stdio.",
             ["server"],
             registry=registry,
         )
         self.sessions = Gauge(
             "mcp_gateway_sessions",
-            "Sessions that the gateway itself keeps, which are those over HTTP+SSE, agents' and servers'.",
+            "Sessions that the gateway itself keeps: over HTTP+SSE, agents' and servers', and agents' over stdio.",
             ["server"],
             registry=registry,
         )

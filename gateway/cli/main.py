@@ -14,6 +14,7 @@ from gateway.errors import GatewayError
 
 _COMMANDS: Final = {
     "serve": "run the gateway",
+    "stdio": "connect one agent over standard input and output",
     "check": "check policies and configurations",
     "grant": "make tokens for agents",
     "approvals": "decide on calls that wait for approval",

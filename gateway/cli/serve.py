@@ -14,6 +14,9 @@ from gateway import fastpath
 from gateway.app import Gateway, require_compiled_parser
 from gateway.clock import SystemClock
 from gateway.config import Config, load_config
+from gateway.errors import StateError
+from gateway.stdio_socket import IN_USE
+from gateway.tasks import Tasks
 
 try:
     import uvloop
@@ -21,6 +24,8 @@ except ImportError:
     _LOOP_FACTORY: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
 else:
     _LOOP_FACTORY = uvloop.new_event_loop
+
+UNUSED_S: Final = 5.0
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -43,27 +48,40 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="listeners, servers, policies and grants, as YAML, JSON or TOML; `gateway check FILE` says what is wrong "
         "with it (default: %(default)s)",
     )
+    parser.add_argument(
+        "--stdio-only",
+        action="store_true",
+        help=f"take agents from `gateway stdio` alone, and end {UNUSED_S:g} s after the last of them; `gateway stdio` "
+        "runs this by itself where no gateway does",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until SIGTERM or SIGINT. Raises `GatewayError` when it cannot start."""
+    """Serve until SIGTERM or SIGINT. Raises `GatewayError` when it cannot start.
+
+    Returns 0, or `IN_USE` where with `--stdio-only` another gateway has the state directory.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stdout)
     config = load_config(args.config)
     for warning in config.warnings:
         logger.warning("%s", warning)
+    if args.stdio_only:
+        return _serve_stdio(config)
     serve(config, lambda gateway: logger.info("%s", start_line(config, gateway.url, gateway.admin_url)))
     return 0
 
 
-def serve(config: Config, announce: Callable[[Gateway], None]) -> None:
+def serve(config: Config, announce: Callable[[Gateway], None], *, stdio_only: bool = False) -> None:
     """Run a gateway until the first SIGTERM or SIGINT; `announce` is called once it listens.
+
+    With `stdio_only` there are no listeners, and it ends by itself when nobody has used it for `UNUSED_S`.
 
     A second signal ends the process at once. Raises `GatewayError` when it cannot start, which includes that
     compiled code is missing and nobody has asked to do without.
     """
     _require_compiled_code()
     with asyncio.Runner(loop_factory=_LOOP_FACTORY) as runner:
-        runner.run(_serve(config, announce))
+        runner.run(_serve(config, announce, stdio_only))
 
 
 def start_line(config: Config, url: str, admin_url: str) -> str:
@@ -88,16 +106,36 @@ def _require_compiled_code() -> None:
     )
 
 
-async def _serve(config: Config, announce: Callable[[Gateway], None]) -> None:
+def _serve_stdio(config: Config) -> int:
+    try:
+        serve(config, lambda _: logger.info("agents: stdio  state: %s", config.state_dir.absolute()), stdio_only=True)
+    except StateError as error:
+        if not isinstance(error.__cause__, BlockingIOError):
+            raise
+        logger.info("%s", error)
+        return IN_USE
+    return 0
+
+
+async def _serve(config: Config, announce: Callable[[Gateway], None], stdio_only: bool) -> None:
     gateway = Gateway(config, SystemClock())
     stopping = _listen_to_signals()
+    watching = Tasks()
     try:
-        await gateway.start()
+        await gateway.start(stdio_only=stdio_only)
         announce(gateway)
+        if stdio_only:
+            watching.spawn(_stop_when_unused(gateway, stopping), "watch for agents")
         await stopping.wait()
         logger.info("stopping")
     finally:
+        await watching.close()
         await gateway.stop()
+
+
+async def _stop_when_unused(gateway: Gateway, stopping: asyncio.Event) -> None:
+    await gateway.unused(UNUSED_S)
+    stopping.set()
 
 
 def _listen_to_signals() -> asyncio.Event:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.mcp.message import Message, Request, Response
+from gateway.mcp.message import Message, Request, Response, claimed_version
 from gateway.mcp.methods import NAMED
 from gateway.mcp.versions import Era, MismatchError
 
@@ -30,6 +30,9 @@ _RETURNED: Final = frozenset({"content-type", "cache-control", "x-accel-bufferin
 
 # RFC 9110, 5.5, without the bytes beyond ASCII, which readers decode in different ways.
 _FIELD_VALUE: Final = re.compile(r"[\t -~]*")
+
+# What no reader trims or decodes: visible ASCII, with spaces only between.
+_PLAIN: Final = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?")
 
 _SENTINEL_START: Final = "=?base64?"
 _SENTINEL_END: Final = "?="
@@ -85,6 +88,22 @@ def check(headers: Headers, message: Message, era: Era) -> None:
         raise MismatchError("The header Mcp-Name is missing.")
     if name is not None and _decoded(name) != message.target:
         raise MismatchError("The header Mcp-Name and the name in the body differ.")
+
+
+def mirrored(message: Message) -> list[tuple[str, str]]:
+    """The headers that an agent of 2026-07-28 sends over HTTP with this message; empty for one of an older revision."""
+    version = claimed_version(message)
+    if version is None or isinstance(message, Response):
+        return []
+    headers = [(PROTOCOL_VERSION, encoded(version)), (METHOD, encoded(message.method))]
+    return [*headers, (NAME, encoded(message.target))] if message.method in NAMED else headers
+
+
+def encoded(value: str) -> str:
+    """A text as the value of a header: in the base64 sentinel where it could not stand there as it is."""
+    if _PLAIN.fullmatch(value) and not value.startswith(_SENTINEL_START):
+        return value
+    return _SENTINEL_START + base64.b64encode(value.encode()).decode() + _SENTINEL_END
 
 
 def _decoded(value: str) -> str:

@@ -1,10 +1,9 @@
-"""Messages as lines, as stdio has them: cutting a byte stream into lines of bounded length."""
+"""Messages as lines, as stdio has them: cutting a byte stream into lines of bounded length, and writing one."""
 
-from gateway.errors import GatewayError
+from typing import Final
 
-
-class LineTooLongError(GatewayError):
-    """A line is longer than the bound."""
+# Between the parts of a JSON text these mean nothing, and within its strings they never stand as they are.
+_AS_SPACES: Final = bytes.maketrans(b"\r\n", b"  ")
 
 
 class LineSplitter:
@@ -13,19 +12,36 @@ class LineSplitter:
     def __init__(self, max_line_bytes: int) -> None:
         self._max_line_bytes = max_line_bytes
         self._pending = bytearray()
+        self._is_skipping = False
 
-    def feed(self, chunk: bytes) -> list[bytes]:
+    def feed(self, chunk: bytes) -> list[bytes | None]:
         """The lines that `chunk` completes, without what ends them: LF or CRLF.
 
-        Raises `LineTooLongError` when a line outgrows the bound.
+        None stands for one that is too long, as soon as that is known; the rest of it is dropped. What the end of the
+        stream cuts short is no line.
         """
+        lines: list[bytes | None] = []
         *ends, rest = chunk.split(b"\n")
-        lines = []
         for end in ends:
-            self._pending += end
-            lines.append(bytes(self._pending.removesuffix(b"\r")))
+            self._take(end, lines)
+            if not self._is_skipping:
+                lines.append(bytes(self._pending.removesuffix(b"\r")))
             self._pending.clear()
-        self._pending += rest
-        if max(map(len, [*lines, self._pending])) > self._max_line_bytes:
-            raise LineTooLongError(f"The server wrote a line of more than {self._max_line_bytes} bytes.")
+            self._is_skipping = False
+        self._take(rest, lines)
         return lines
+
+    def _take(self, part: bytes, lines: list[bytes | None]) -> None:
+        """Some more of a line, which may become too long by it."""
+        if self._is_skipping:
+            return
+        self._pending += part
+        if len(self._pending) > self._max_line_bytes:
+            self._pending.clear()
+            self._is_skipping = True
+            lines.append(None)
+
+
+def encode_line(message: bytes) -> bytes:
+    """A JSON text as one line, whatever line ends it has between its parts."""
+    return message.translate(_AS_SPACES) + b"\n"

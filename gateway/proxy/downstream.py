@@ -170,9 +170,9 @@ class Downstream:
                 edge.check_accept(headers, EVENT_STREAM)
                 await self._sse.stream(exchange, sink, grant, endpoint.relay, request.remote or "")
             case Role.SSE_MESSAGES, "POST":
-                session = self._sse.session(grant, request.raw_path.partition("?")[2])
+                conversation = self._sse.conversation(grant, request.raw_path.partition("?")[2])
                 message = await self._read_legacy(exchange, request, headers)
-                await self._sse.message(exchange, sink, session, message, headers)
+                await self._sse.message(exchange, sink, conversation, message, headers)
             case role, _:
                 allowed = ", ".join(role.value)
                 raise Refusal(405, "method", f"Methods here: {allowed}.", headers={"Allow": allowed, **CLOSE})

@@ -17,6 +17,8 @@ BODY_TIMEOUT_S: Final = 30.0
 # After a while for a lost packet to be sent again, a body has to come at this rate at least.
 SLOW_START_S: Final = 10.0
 MIN_BYTES_PER_S: Final = 1024
+# aiohttp's own bound, for those who read messages without it.
+MAX_BODY_BYTES: Final = 1 << 20
 
 # Given twice, each of these could be read in two ways by two readers.
 _SINGLE_HEADERS: Final = (

@@ -1,10 +1,14 @@
-"""From a bearer token to the grant it belongs to, or to a refusal that tells nothing."""
+"""From a bearer token to the grant it belongs to, or to a refusal that tells nothing.
+
+Over stdio there is no token: whoever may use the gateway's socket names a grant.
+"""
 
 from collections.abc import Iterable
 
 import msgspec
 
 from gateway.clock import Clock
+from gateway.errors import GatewayError
 from gateway.mcp.headers import Headers
 from gateway.policy.engine import Budget, Judge
 from gateway.proxy.pins import Pins
@@ -21,7 +25,8 @@ class Grant(msgspec.Struct, frozen=True):
     server: str
     policy: str
     """The policy's name; empty for a grant without one, which may call nothing."""
-    token_digest: bytes
+    token_digest: bytes | None
+    """None where there is no token, and so no way in over HTTP."""
     expires_ns: int | None
     engine: Judge
     budget: Budget
@@ -30,10 +35,13 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 class Identity:
-    """The grants by the digest of their tokens."""
+    """The grants, by the digest of their tokens and by label."""
 
     def __init__(self, grants: Iterable[Grant], clock: Clock) -> None:
-        self._grants = {grant.token_digest: grant for grant in grants}
+        self._by_label = {grant.label: grant for grant in grants}
+        self._by_digest = {
+            grant.token_digest: grant for grant in self._by_label.values() if grant.token_digest is not None
+        }
         self._clock = clock
 
     def resolve(self, headers: Headers, server: str) -> Grant:
@@ -43,15 +51,17 @@ class Identity:
         foreign token: a digest is always computed and always looked up.
         """
         token = _bearer_token(headers)
-        grant = self._grants.get(token_digest(token))
+        grant = self._by_digest.get(token_digest(token))
         if not token or grant is None or grant.server != server or self._has_expired(grant):
             raise _unauthenticated()
         return grant
 
     def current(self, grant: Grant) -> Grant | None:
         """What a grant that was resolved earlier is now; None when it has been revoked or has expired since."""
-        now = self._grants.get(grant.token_digest)
-        if now is None or (now.label, now.server) != (grant.label, grant.server) or self._has_expired(now):
+        now = self._by_label.get(grant.label)
+        if now is None or (now.token_digest, now.server) != (grant.token_digest, grant.server):
+            return None
+        if self._has_expired(now):
             return None
         return now
 
@@ -61,6 +71,18 @@ class Identity:
         if now is None:
             raise _unauthenticated()
         return now
+
+    def named(self, label: str) -> Grant:
+        """The grant of this label, for an agent of the gateway's own user.
+
+        Raises `GatewayError`, with a sentence for that user, where it is unknown or has expired.
+        """
+        grant = self._by_label.get(label)
+        if grant is None:
+            raise GatewayError(f"no grant has the label {label!r}; see `grants` in the configuration")
+        if self._has_expired(grant):
+            raise GatewayError(f"the grant {label!r} has expired; see its `expires` in the configuration")
+        return grant
 
     def remaining_s(self, grant: Grant) -> float | None:
         """How long the grant is still good for, in seconds; None for ever."""

@@ -37,7 +37,7 @@ from gateway.store.approval import Approval
 
 logger = logging.getLogger(__name__)
 
-_OPERATIONS = KnownNames((*METHODS, *NOTIFICATIONS, "GET", "POST", "DELETE"))
+_OPERATIONS = KnownNames((*METHODS, *NOTIFICATIONS, "GET", "POST", "DELETE", "stdio"))
 
 AUDIT_UNAVAILABLE = Decision(
     Verdict.ERROR, names.AUDIT_UNAVAILABLE, "The gateway cannot record this call, so it was not run."
@@ -122,11 +122,13 @@ class Exchange:
         self._answer_bytes = 0
         self._is_replying = False
         self._is_detached = False
+        self._holders = 0
         self._has_ended = False
         self._is_decided = False
         self._releases: list[Callable[[], None]] = []
 
     def __enter__(self) -> "Exchange":
+        self._holders += 1
         return self
 
     def at_close(self, release: Callable[[], None]) -> None:
@@ -136,8 +138,9 @@ class Exchange:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # The net for a defect of ours; a detached exchange is ended by whoever drains it.
-        if self._is_detached:
+        # The net for a defect of ours. Whoever leaves last ends it, or drains it if it is detached.
+        self._holders -= 1
+        if self._is_detached or self._holders:
             return
         if self._forwarded_ns:
             self.end(Outcome.FAILED, rule=names.INTERNAL_ERROR)
@@ -255,7 +258,10 @@ class Exchange:
         self._is_detached = True
 
     def attach(self) -> "Exchange":
-        """Take over a detached exchange that is not forwarded yet; use it as a context manager, as from the start."""
+        """Take over a detached exchange that is not forwarded yet; use it as a context manager, as from the start.
+
+        The one who detached it may leave it before or after that.
+        """
         self._is_detached = False
         return self
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from gateway.mcp.lines import LineSplitter, LineTooLongError
+from gateway.mcp.lines import LineSplitter
 from gateway.proxy.command import Command
 from gateway.proxy.line_log import LineLog
 from gateway.proxy.process_pipes import ProcessPipes
@@ -148,11 +148,10 @@ class ServerProcess:
     async def _read(self, pipes: ProcessPipes, take: Take) -> None:
         splitter = LineSplitter(MAX_EVENT_BYTES)
         while chunk := await pipes.read():
-            try:
-                lines = splitter.feed(chunk)
-            except LineTooLongError as error:
-                raise UpstreamError(Failure.BROKEN, str(error), may_have_run=True) from None
-            for line in lines:
+            for line in splitter.feed(chunk):
+                if line is None:
+                    text = f"The server {self._server} wrote a line of more than {MAX_EVENT_BYTES} bytes."
+                    raise UpstreamError(Failure.BROKEN, text, may_have_run=True)
                 message = _message(line)
                 if message is not None:
                     self.has_spoken = True

@@ -13,6 +13,9 @@ from gateway.proxy.reply import CLOSE, Refusal
 # So that one grant cannot hold every connection there is (security.md, section G).
 MAX_STREAMS: Final = 64
 
+ID_IN_FLIGHT: Final = "id_in_flight"
+"""The reason of a refusal: the id belongs to another request."""
+
 
 class Underway:
     """The exchanges of one listener."""
@@ -51,7 +54,7 @@ class Underway:
         """
         held = (server, session, str(id))
         if held in self._ids:
-            raise Refusal(400, "id_in_flight", "A request with this id is under way.", code=INVALID_REQUEST, id=id)
+            raise Refusal(400, ID_IN_FLIGHT, "A request with this id is under way.", code=INVALID_REQUEST, id=id)
         self._ids.add(held)
         return lambda: self._ids.discard(held)
 

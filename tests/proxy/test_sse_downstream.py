@@ -10,7 +10,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from gateway.proxy import sink, sse_downstream
+from gateway.proxy import conversations, sink
 from tests.support.gateways import (
     ALLOW_ALL,
     RunningGateway,
@@ -73,7 +73,7 @@ async def test_requests_under_way_are_capped(
     gateway: RunningGateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ):
     """The one too many is answered and costs nothing; what wants no answer still passes."""
-    monkeypatch.setattr(sse_downstream, "MAX_CALLS", 2)
+    monkeypatch.setattr(conversations, "MAX_CALLS", 2)
     upstream.script = holding_calls
     async with SseAgent(gateway) as agent:
         for id in (1, 2):
@@ -180,7 +180,7 @@ async def test_a_server_that_ends_its_stream_is_asked_again(
     gateway: RunningGateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ):
     """What it says on the next one arrives too; a server without one is asked only once."""
-    monkeypatch.setattr(sse_downstream, "REOPEN_S", 0.01)
+    monkeypatch.setattr(conversations, "REOPEN_S", 0.01)
 
     async def script(server: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
         if request.method != "GET":
@@ -218,7 +218,7 @@ async def test_a_defect_of_ours_is_answered(
             assert not is_allowed(await agent.ask(tool_call("cancel_task")))
         assert upstream.received == []
         assert is_allowed(await agent.ask(tool_call("cancel_task")))
-    assert "a request over HTTP+SSE failed" in caplog.text
+    assert "a request in a conversation failed" in caplog.text
 
 
 async def test_nothing_is_opened_that_cannot_be_recorded(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch):

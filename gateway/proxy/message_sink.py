@@ -1,4 +1,4 @@
-"""Where the answer to one message goes in a session over HTTP+SSE: as `message` events to the agent's one stream.
+"""Where the answer to one message goes in a conversation: as messages to the agent's one stream.
 
 What HTTP says with a status has to be said in JSON-RPC here, and an agent that asked is always answered.
 """
@@ -14,8 +14,8 @@ from gateway.mcp.message import Message, Request
 from gateway.mcp.versions import Era
 from gateway.policy.decision import Decision, Verdict
 from gateway.proxy import reply
+from gateway.proxy.conversation import Conversation
 from gateway.proxy.reply import Reply
-from gateway.proxy.sse_session import AgentSession
 from gateway.proxy.transfer import EVENT_STREAM, MAX_EVENT_BYTES
 from gateway.proxy.upstream import Failure, UpstreamError
 
@@ -23,11 +23,12 @@ from gateway.proxy.upstream import Failure, UpstreamError
 class MessageSink:
     """The agent's end of one exchange. Raises `ConnectionError` once the agent's stream has ended."""
 
-    def __init__(self, session: AgentSession, message: Message | None, exchange_id: str) -> None:
+    def __init__(self, conversation: Conversation, message: Message | None, era: Era, exchange_id: str) -> None:
         """`message` is what is answered; None for the server's own stream, and for the end of its session."""
         self.status = 0
         """The answer's, once it has begun."""
-        self._session = session
+        self._conversation = conversation
+        self._era = era
         self._awaiting = message if isinstance(message, Request) else None
         self._is_handshake = self._awaiting is not None and self._awaiting.method == "initialize"
         self._takes_events = message is None or self._awaiting is not None
@@ -41,7 +42,7 @@ class MessageSink:
         media_type = (mcp_headers.value_of(headers, "content-type") or "").partition(";")[0].strip().lower()
         self._events = sse.EventSplitter(MAX_EVENT_BYTES) if media_type == EVENT_STREAM else None
         if self._is_handshake:
-            self._session.learn(headers)
+            self._conversation.learn(headers)
 
     async def write(self, data: bytes) -> None:
         """Pass whole events on at once; a body that is none is gathered. Raises `UpstreamError` when that is too long.
@@ -51,7 +52,7 @@ class MessageSink:
         if self._events is None:
             self._body += data
             if len(self._body) > MAX_EVENT_BYTES:
-                message = f"The server's answer is longer than {MAX_EVENT_BYTES} bytes, too long for one event."
+                message = f"The server's answer is longer than {MAX_EVENT_BYTES} bytes, too long for one message."
                 raise UpstreamError(Failure.BROKEN, message, may_have_run=True)
             return
         for event in self._events.feed(data):
@@ -81,7 +82,7 @@ class MessageSink:
         if self._awaiting is not None:
             await self._answer(self._awaiting, reply.body)
         if reply.body.get("error", {}).get("code") == SESSION_NOT_FOUND:
-            await self._session.stream.send(None)
+            await self._conversation.stream.send(None)
 
     async def finish(self) -> None:
         """The exchange is over: an agent that still waits for its answer is told that there is none."""
@@ -89,7 +90,7 @@ class MessageSink:
         if request is not None:
             text = f"The server ended its answer (HTTP status {self.status}) without a result."
             decision = Decision(Verdict.ERROR, Failure.BROKEN.value, text)
-            await self._answer(request, reply.refused_body(request, decision, Era.LEGACY, self._exchange_id))
+            await self._answer(request, reply.refused_body(request, decision, self._era, self._exchange_id))
 
     async def _answer(self, request: Request, message: dict[str, Any]) -> None:
         """Send a message as the answer to the request, whatever id it has."""
@@ -102,9 +103,9 @@ class MessageSink:
         request = self._awaiting
         if request is not None and "method" not in message and message.get("id", request.id) == request.id:
             self._awaiting = None
-            if self._is_handshake and isinstance(message.get("result"), dict):
-                self._session.negotiated(message["result"])
-        await self._session.stream.send(sse.encode_event(data))
+            if isinstance(message.get("result"), dict):
+                self._conversation.answered(request, message["result"])
+        await self._conversation.stream.send(data)
 
 
 def _read(data: bytes) -> dict[str, Any]:

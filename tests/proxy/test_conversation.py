@@ -5,15 +5,16 @@ from typing import cast
 
 import pytest
 
+from gateway.proxy import conversation
+from gateway.proxy.conversation import AgentStream, Conversation
 from gateway.proxy.relay import Relay
-from gateway.proxy.reply import Reply
-from gateway.proxy.sse_session import AgentSession, AgentStream
 from tests.support.grants import grant
+from tests.support.messages import call, request
 from tests.support.waiting import eventually
 
 
 class Agent:
-    """A sink that remembers, and takes only what it is let take."""
+    """Remembers what it is written, and takes only what it is let take."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []
@@ -28,25 +29,16 @@ class Agent:
             raise ConnectionResetError
         self.written.append(data)
 
-    async def begin(self, status: int, headers: list[tuple[str, str]], length: int | None) -> None:
-        """Not of interest here, like what follows."""
 
-    async def end(self) -> None: ...
-
-    def abort(self) -> None: ...
-
-    async def reply(self, reply: Reply) -> None: ...
-
-
-def session() -> AgentSession:
+def session() -> Conversation:
     """A session that no server knows of yet."""
-    return AgentSession("s", grant(), cast("Relay", None), "127.0.0.1", AgentStream(60))
+    return Conversation("s", grant(), cast("Relay", None), "127.0.0.1", AgentStream(bytes, 60))
 
 
 async def test_events_are_written_in_the_order_in_which_they_were_sent():
     """One after the other until the end is sent; afterwards nothing is taken."""
-    stream, agent = AgentStream(60), Agent()
-    running = asyncio.ensure_future(stream.run(agent))
+    stream, agent = AgentStream(bytes, 60), Agent()
+    running = asyncio.ensure_future(stream.run(agent.write))
     for event in (b"a", b"b", b"c", None):
         await stream.send(event)
     await running
@@ -57,9 +49,9 @@ async def test_events_are_written_in_the_order_in_which_they_were_sent():
 
 async def test_who_sends_waits_for_an_agent_that_does_not_read():
     """One event is being written and one waits; the third sender is held up, so that nothing piles up."""
-    stream, agent = AgentStream(60), Agent()
+    stream, agent = AgentStream(bytes, 60), Agent()
     agent.may_read.clear()
-    running = asyncio.ensure_future(stream.run(agent))
+    running = asyncio.ensure_future(stream.run(agent.write))
     for event in (b"a", b"b"):
         await stream.send(event)
     third = asyncio.ensure_future(stream.send(b"c"))
@@ -74,9 +66,9 @@ async def test_who_sends_waits_for_an_agent_that_does_not_read():
 
 async def test_nobody_waits_for_an_agent_that_has_gone():
     """Every sender that waits for a turn when the stream ends is told so."""
-    stream, agent = AgentStream(60), Agent()
+    stream, agent = AgentStream(bytes, 60), Agent()
     agent.may_read.clear()
-    running = asyncio.ensure_future(stream.run(agent))
+    running = asyncio.ensure_future(stream.run(agent.write))
     await stream.send(b"a")
     senders = [asyncio.ensure_future(stream.send(b"more")) for _ in range(5)]
     await asyncio.sleep(0)
@@ -91,8 +83,8 @@ async def test_nobody_waits_for_an_agent_that_has_gone():
 
 async def test_a_silent_stream_gets_comments():
     """After a while without an event there is a comment, and another after the next."""
-    stream, agent = AgentStream(0.01), Agent()
-    running = asyncio.ensure_future(stream.run(agent))
+    stream, agent = AgentStream(bytes, 0.01), Agent()
+    running = asyncio.ensure_future(stream.run(agent.write))
     await eventually(lambda: len(agent.written) >= 2)
     await stream.send(None)
     await running
@@ -107,7 +99,7 @@ def test_a_session_sends_what_an_agent_over_streamable_http_would():
     known.learn([("Content-Type", "application/json")])
     assert not known.has_server_session
     known.learn([("Mcp-Session-Id", "sealed")])
-    known.negotiated({"protocolVersion": "2025-11-25"})
+    known.answered(request("initialize"), {"protocolVersion": "2025-11-25"})
     ours = [("mcp-session-id", "sealed"), ("mcp-protocol-version", "2025-11-25")]
     assert (known.headers(sent), known.has_server_session) == ([*ours, ("traceparent", "t")], True)
 
@@ -116,5 +108,40 @@ def test_a_session_sends_what_an_agent_over_streamable_http_would():
 def test_only_a_revision_that_has_the_header_is_named_in_it(version: object):
     """Before 2025-06-18 there was no such header, and what is no revision never becomes one."""
     known = session()
-    known.negotiated({"protocolVersion": version})
+    known.answered(request("initialize"), {"protocolVersion": version})
     assert known.headers() == []
+
+
+async def test_a_stream_carries_messages_in_its_own_form():
+    """What is sent is framed; the end is not."""
+    stream, agent = AgentStream(lambda message: b"<" + message + b">", None), Agent()
+    running = asyncio.ensure_future(stream.run(agent.write))
+    for message in (b"a", None):
+        await stream.send(message)
+    await running
+    assert agent.written == [b"<a>"]
+
+
+def test_a_call_has_the_headers_that_the_listed_tool_asks_for():
+    """From the latest list in this conversation; other methods, and tools that were not listed, have none."""
+    known = session()
+    region = {"name": "cancel_task", "inputSchema": {"properties": {"region": {"x-mcp-header": "Region"}}}}
+    odd = ["x", {}, {"name": 1, "inputSchema": {}}, {"name": "n", "inputSchema": []}]
+    assert known.param_headers(call(region="eu")) == []
+    known.answered(request("tools/list"), {"tools": [*odd, region]})
+    assert known.param_headers(call(region="eu")) == [("Mcp-Param-Region", "eu")]
+    assert known.param_headers(call("get_code", region="eu")) == []
+    assert known.param_headers(request("prompts/get", name="cancel_task", arguments={"region": "eu"})) == []
+    known.answered(call("get_code"), {"tools": [{**region, "inputSchema": {}}]})
+    assert known.param_headers(call(region="eu")) != []
+    known.answered(request("tools/list"), {"tools": [{**region, "inputSchema": {}}]})
+    assert known.param_headers(call(region="eu")) == []
+
+
+def test_the_tools_that_are_remembered_are_capped(monkeypatch: pytest.MonkeyPatch):
+    """A server that lists without end takes no memory."""
+    monkeypatch.setattr(conversation, "MAX_MIRRORED_TOOLS", 1)
+    known = session()
+    tools = [{"name": name, "inputSchema": {"properties": {"a": {"x-mcp-header": "A"}}}} for name in ("one", "two")]
+    known.answered(request("tools/list"), {"tools": tools})
+    assert [bool(known.param_headers(call(name, a="x"))) for name in ("one", "two")] == [True, False]
