@@ -298,3 +298,11 @@ def test_a_tools_own_time_out_is_read_and_checked(file):
     file.write_text(text.replace("timeout: 2m", "timeout: 2m\n    tool_timeouts: {get_code: soon}"))
     with pytest.raises(DocumentError, match="/servers/binassist/tool_timeouts/get_code: "):
         load_config(file)
+
+
+def test_a_grant_may_have_no_token(tmp_path):
+    """It is then for stdio alone, and several may be so."""
+    servers = "servers: {a: {url: 'http://127.0.0.1:1/mcp'}}\n"
+    text = servers + "grants: [{label: one, server: a}, {label: two, server: a}]\n"
+    config = load_config(write(tmp_path / "gateway.yaml", text))
+    assert [(grant.label, grant.token_sha256) for grant in config.grants] == [("one", None), ("two", None)]

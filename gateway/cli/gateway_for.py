@@ -52,22 +52,32 @@ def _greeted(state_dir: Path, grant: str) -> socket.socket | None:
     if connection is None:
         return None
     try:
-        connection.settimeout(_GREETING_TIMEOUT_S)
+        is_welcome = _greet(connection, grant)
+    except GatewayError:
+        connection.close()
+        raise
+    if not is_welcome:
+        connection.close()
+        return None
+    return connection
+
+
+def _greet(connection: socket.socket, grant: str) -> bool:
+    """False for a gateway that is about to end: the next attempt meets another, or none. Raises `GatewayError`."""
+    connection.settimeout(_GREETING_TIMEOUT_S)
+    try:
         connection.sendall(stdio_socket.encode(Hello(grant)))
         line = _line(connection)
     except TimeoutError:
         raise GatewayError(f"the gateway did not answer within {_GREETING_TIMEOUT_S:g} s") from None
     except ConnectionError:
-        line = b""
+        return False
     if not line:
-        # One that is about to end; the next attempt meets another, or none.
-        connection.close()
-        return None
-    welcome = msgspec.json.decode(line, type=Welcome)
-    if welcome.error:
-        raise GatewayError(welcome.error)
+        return False
+    if error := msgspec.json.decode(line, type=Welcome).error:
+        raise GatewayError(error)
     connection.settimeout(None)
-    return connection
+    return True
 
 
 def _line(connection: socket.socket) -> bytes:

@@ -38,7 +38,7 @@ def test_wrong_usage_exits_with_2(arguments, capsys):
     assert "usage: gateway" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["serve", "check", "grant", "approvals", "admin", "demo"])
+@pytest.mark.parametrize("command", ["serve", "stdio", "check", "grant", "approvals", "admin", "demo"])
 def test_every_subcommand_explains_itself(command, capsys):
     """`gateway COMMAND --help` works for every subcommand."""
     with pytest.raises(SystemExit, match="0"):
@@ -90,7 +90,7 @@ def test_help_names_every_command(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
     shown = capsys.readouterr().out
-    for summary in ("run the gateway", "check policies", "make tokens", "run a stand-in"):
+    for summary in ("run the gateway", "connect one agent", "check policies", "make tokens", "run a stand-in"):
         assert summary in shown
 
 

@@ -1,5 +1,6 @@
 """`gateway serve`: when it refuses to start, and what it says. Its running is shown in tests/functional."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -84,3 +85,14 @@ async def test_the_plain_core_runs_when_asked_for_in_the_open(config: Path, monk
         assert "core: python" in process.output
         assert 'core="python"' in await process.metrics()
         assert await process.stop() == 0
+
+
+async def test_for_stdio_alone_a_state_directory_in_use_is_no_failure(config: Path):
+    """It is told apart from what a second attempt would not mend."""
+    async with GatewayProcess(config):
+        ended = await asyncio.to_thread(run, "serve", "--config", str(config), "--stdio-only")
+    assert ended.returncode == 75
+    assert "in use by another gateway" in ended.stdout
+    (config.parent / "state" / "counters").write_text("not a counter file")
+    ended = await asyncio.to_thread(run, "serve", "--config", str(config), "--stdio-only")
+    assert (ended.returncode, "not a counter file" in ended.stderr) == (1, True)

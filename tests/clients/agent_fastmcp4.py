@@ -1,4 +1,7 @@
-"""An agent on the client of `fastmcp` 4: URL TOKEN, and steps on standard input."""
+"""An agent on the client of `fastmcp` 4: WHERE TOKEN, and steps on standard input.
+
+WHERE is a URL, or a command as a list in JSON, to speak to over stdio.
+"""
 
 import asyncio
 import sys
@@ -6,7 +9,7 @@ from typing import Any
 
 import scenario
 from fastmcp import Client
-from fastmcp.client.transports import StreamableHttpTransport
+from fastmcp.client.transports import StdioTransport, StreamableHttpTransport
 
 
 class Agent:
@@ -42,10 +45,16 @@ async def sample(_messages: Any, _asked: Any, _context: Any) -> str:
     return scenario.SAID
 
 
-async def main(url: str, token: str) -> None:
+def transport(where: str, token: str) -> Any:
+    """The way to the gateway."""
+    if command := scenario.command(where):
+        return StdioTransport(**command, keep_alive=False)
+    return StreamableHttpTransport(where, headers={"Authorization": f"Bearer {token}"})
+
+
+async def main(where: str, token: str) -> None:
     """Connect and do the steps."""
-    transport = StreamableHttpTransport(url, headers={"Authorization": f"Bearer {token}"})
-    async with Client(transport, sampling_handler=sample, elicitation_handler=elicit) as client:
+    async with Client(transport(where, token), sampling_handler=sample, elicitation_handler=elicit) as client:
         await scenario.run(Agent(client))
 
 

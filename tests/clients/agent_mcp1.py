@@ -1,5 +1,7 @@
-"""An agent on the official client of `mcp` 1: URL TOKEN TRANSPORT, where the transport is `http` or `sse`, and steps on
-standard input.
+"""An agent on the official client of `mcp` 1: WHERE TOKEN TRANSPORT, where the transport is `http` or `sse`, and steps
+on standard input.
+
+WHERE is a URL, or a command as a list in JSON, to speak to over stdio.
 """
 
 import asyncio
@@ -7,8 +9,9 @@ import sys
 from typing import Any
 
 import scenario
-from mcp import ClientSession, types
+from mcp import ClientSession, StdioServerParameters, types
 from mcp.client.sse import sse_client
+from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamablehttp_client
 
 
@@ -47,11 +50,18 @@ async def sample(_context: Any, _asked: types.CreateMessageRequestParams) -> typ
     return types.CreateMessageResult(role="assistant", content=content, model="none")
 
 
-async def main(url: str, token: str, transport: str) -> None:
+def connect(where: str, token: str, transport: str) -> Any:
+    """The way to the gateway."""
+    if command := scenario.command(where):
+        return stdio_client(StdioServerParameters(**command))
+    client = {"http": streamablehttp_client, "sse": sse_client}[transport]
+    return client(where, headers={"Authorization": f"Bearer {token}"})
+
+
+async def main(where: str, token: str, transport: str) -> None:
     """Connect and do the steps."""
-    connect = {"http": streamablehttp_client, "sse": sse_client}[transport]
     async with (
-        connect(url, headers={"Authorization": f"Bearer {token}"}) as (read, write, *_),
+        connect(where, token, transport) as (read, write, *_),
         ClientSession(read, write, sampling_callback=sample, elicitation_callback=elicit) as client,
     ):
         await scenario.run(Agent(client, await client.initialize()))

@@ -1,5 +1,7 @@
-"""An agent on the official client of `mcp` 2: URL TOKEN MODE TRANSPORT, where the mode is `auto` (modern) or `legacy`
+"""An agent on the official client of `mcp` 2: WHERE TOKEN MODE TRANSPORT, where the mode is `auto` (modern) or `legacy`
 and the transport `http` or `sse`, and steps on standard input.
+
+WHERE is a URL, or a command as a list in JSON, to speak to over stdio.
 """
 
 import asyncio
@@ -9,8 +11,9 @@ from typing import Any
 import httpx2
 import mcp_types
 import scenario
-from mcp import Client
+from mcp import Client, StdioServerParameters
 from mcp.client.sse import sse_client
+from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 
@@ -48,15 +51,22 @@ async def sample(_context: Any, _asked: mcp_types.CreateMessageRequestParams) ->
     return mcp_types.CreateMessageResult(role="assistant", content=content, model="none")
 
 
-async def main(url: str, token: str, mode: str, transport: str) -> None:
+def connect(where: str, transport: str, http_client: httpx2.AsyncClient) -> Any:
+    """The way to the gateway."""
+    if command := scenario.command(where):
+        return stdio_client(StdioServerParameters(**command))
+    if transport == "sse":
+        return sse_client(where, headers=dict(http_client.headers))
+    return streamable_http_client(where, http_client=http_client)
+
+
+async def main(where: str, token: str, mode: str, transport: str) -> None:
     """Connect and do the steps."""
     headers = {"Authorization": f"Bearer {token}"}
     async with (
         httpx2.AsyncClient(headers=headers, timeout=30) as http_client,
         Client(
-            sse_client(url, headers=headers)
-            if transport == "sse"
-            else streamable_http_client(url, http_client=http_client),
+            connect(where, transport, http_client),
             mode=mode,
             sampling_callback=sample,
             elicitation_callback=elicit,

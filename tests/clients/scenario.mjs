@@ -15,6 +15,15 @@ export const packages = createRequire(`${process.cwd()}/`);
 
 export const capabilities = { elicitation: {}, sampling: {} };
 
+// What to spawn, as the parameters of the client libraries, where the first argument of an agent names a command, as a
+// list in JSON, instead of a URL.
+export function command(where) {
+  if (!where.startsWith("[")) return undefined;
+  const [program, ...args] = JSON.parse(where);
+  // Libraries pass on little of the environment by themselves.
+  return { command: program, args, env: process.env };
+}
+
 // What the user answers.
 export function elicit({ params }) {
   const fields = Object.keys(params.requestedSchema.properties);

@@ -6,6 +6,7 @@ clients' environments and knows no client library; scenario.mjs does the same fo
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -55,6 +56,17 @@ async def run(agent: Agent) -> None:
         except Exception as error:
             seen = {"failed": f"{type(error).__name__}: {error}"}
         print(json.dumps(seen), flush=True)
+
+
+def command(where: str) -> dict[str, Any] | None:
+    """What to spawn, as keyword arguments of the client libraries, where the first argument of an agent names a command
+    instead of a URL.
+    """
+    if not where.startswith("["):
+        return None
+    program, *arguments = json.loads(where)
+    # Libraries pass on little of the environment by themselves.
+    return {"command": program, "args": arguments, "env": dict(os.environ)}
 
 
 def filled_in(schema: dict[str, Any]) -> dict[str, Any]:

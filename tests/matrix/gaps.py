@@ -8,15 +8,15 @@ CANCEL_ARRIVES: Final = "cancel arrives"
 ONE_SESSION: Final = "one session"
 CLOSE: Final = "close"
 
+_FORGETS: Final = "forgets the call, and tells the server nothing"
 _LISTS_FIRST: Final = "looks every tool up in the list, and so never calls one that is hidden"
 _NO_PROGRESS: Final = "shows no progress"
 _NO_CANCEL: Final = "shows no progress, so nothing says when there is a call to cancel"
 
-_FORGETS: Final = "forgets the call, and tells the server nothing"
-
 GAPS: Final[Mapping[str, Mapping[str, str]]] = {
     "mcp 1.30.0": {CANCEL_ARRIVES: _FORGETS},
     "mcp 1.30.0 sse": {CANCEL_ARRIVES: _FORGETS},
+    "mcp 1.30.0 stdio": {CANCEL_ARRIVES: _FORGETS},
     "Inspector 2.12.0 cli": {
         "denied": _LISTS_FIRST,
         "progress": _NO_PROGRESS,

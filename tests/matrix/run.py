@@ -6,6 +6,7 @@ in the output directory.
 
 import argparse
 import asyncio
+import json
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ from tests.conformance.suite import SuiteError, find_node
 from tests.matrix.gaps import CANCEL_ARRIVES, CLOSE, GAPS, ONE_SESSION
 from tests.matrix.judging import Row, judge, possible
 from tests.matrix.operations import NAMES, POLICY
-from tests.support.agents import PYTHON_AGENTS, Account, Agent, node_agents, take
+from tests.support.agents import PYTHON_AGENTS, PYTHON_STDIO_AGENTS, Account, Agent, node_agents, stdio_command, take
 from tests.support.gateways import write_config
 
 COLUMNS: Final = (*NAMES, CANCEL_ARRIVES, ONE_SESSION, CLOSE)
@@ -40,7 +41,7 @@ def play(agents: Sequence[Agent], out: Path) -> list[Row]:
         with running(
             "gateway", "serve", "--config", str(config), ready=r"agents: (\S+)", log=out / "gateway.log"
         ) as url:
-            accounts = [asyncio.run(_account(agent, url, tools)) for agent in agents]
+            accounts = [asyncio.run(_account(agent, url, config, tools)) for agent in agents]
     with (out / "state" / "audit" / "journal.jsonl").open("rb") as lines:
         journal = [msgspec.json.decode(line) for line in lines]
     return [judge(agent, tools, account, journal) for agent, account in zip(agents, accounts, strict=True)]
@@ -58,9 +59,10 @@ async def _tools() -> list[str]:
         return [tool.name for tool in (await client.list_tools()).tools]
 
 
-async def _account(agent: Agent, url: str, tools: list[str]) -> Account:
+async def _account(agent: Agent, url: str, config: Path, tools: list[str]) -> Account:
     steps = [step for script in possible(agent, tools).values() for step, _ in script]
-    return await take(agent, url, f"token-{agent.label}", steps)
+    where = json.dumps(stdio_command(config, agent.label)) if agent.is_stdio else url
+    return await take(agent, where, f"token-{agent.label}", steps)
 
 
 def _table(rows: Sequence[Row]) -> Iterator[str]:
@@ -99,7 +101,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="where to keep logs and audit records")
     args = parser.parse_args()
     try:
-        agents = (*PYTHON_AGENTS, *node_agents(find_node(args.node.resolve()), args.install.resolve()))
+        with_node = node_agents(find_node(args.node.resolve()), args.install.resolve())
+        agents = (*PYTHON_AGENTS, *PYTHON_STDIO_AGENTS, *with_node)
         rows = play(agents, args.out)
     except SuiteError as error:
         print(error, file=sys.stderr)

@@ -4,8 +4,9 @@ import base64
 
 import pytest
 
+from gateway.mcp import headers as mcp_headers
 from gateway.mcp.codes import HEADER_MISMATCH
-from gateway.mcp.headers import check, forwarded, returned, value_of
+from gateway.mcp.headers import check, encoded, forwarded, returned, value_of
 from gateway.mcp.versions import Era, MismatchError
 from tests.support.messages import call, modern, notification, request, response
 
@@ -151,3 +152,26 @@ def test_only_what_agents_may_act_on_comes_back():
         ("Server", "x"), ("Link", "<http://evil>"), ("Alt-Svc", "h3"),
     ]  # fmt: skip
     assert returned([*dropped, *kept]) == kept
+
+
+def test_a_message_is_mirrored_as_an_agent_over_http_would():
+    """The headers pass the comparison with the body, whatever the name is made of; older messages have none."""
+    for name in ("cancel_task", "größe", " edge ", "=?base64?eA==?=", "x" * 128):
+        message = modern("tools/call", name=name, arguments={})
+        check(mcp_headers.mirrored(message), message, Era.MODERN)
+    assert [name for name, _ in mcp_headers.mirrored(modern("tools/list"))] == ["mcp-protocol-version", "mcp-method"]
+    for older in (call(), notification(), response()):
+        assert mcp_headers.mirrored(older) == []
+
+
+@pytest.mark.parametrize("text", ["", "plain", "a b", "~!", "=?utf-8?x?="])
+def test_what_may_stand_in_a_header_is_left_as_it_is(text):
+    """Encoding is for what readers would trim, split or decode."""
+    assert encoded(text) == text
+
+
+@pytest.mark.parametrize("text", [" a", "a ", "é", "a\r\nX: y", "\x7f", "=?base64?x", "\0"])
+def test_what_may_not_is_encoded(text):
+    """And reads as it was."""
+    prefix, payload = encoded(text).removesuffix("?=").rsplit("?", 1)
+    assert (prefix, base64.b64decode(payload).decode()) == ("=?base64", text)

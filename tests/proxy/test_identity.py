@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from gateway.clock import ManualClock
+from gateway.errors import GatewayError
 from gateway.proxy import identity
 from gateway.proxy.identity import MAX_TOKEN_LENGTH, Grant, Identity
 from gateway.proxy.reply import Refusal
@@ -144,3 +145,27 @@ def test_a_digest_is_looked_up_for_every_request(headers, monkeypatch: pytest.Mo
     monkeypatch.setattr(identity, "token_digest", digest)
     refusal_of(headers)
     assert len(digested) == 1
+
+
+def test_without_a_token_a_grant_has_no_way_in_over_http():
+    """No header leads to it, and a token is never compared with what is not there."""
+    tokenless = msgspec.structs.replace(ALICE, label="local", token_digest=None)
+    identity = resolver(tokenless, BOB)
+    for headers in ([], [("Authorization", "Bearer ")], [("Authorization", "Bearer None")]):
+        with pytest.raises(Refusal):
+            identity.resolve(headers, "binassist")
+    assert identity.named("local") is tokenless
+    assert identity.resolve([("Authorization", "Bearer token-bob")], "other") is BOB
+
+
+def test_a_grant_is_found_by_its_label_until_it_expires():
+    """What is told of one that is not there, or not any more, is for the gateway's own user."""
+    clock = ManualClock(wall_ns=1_000)
+    identity = resolver(grant("short", expires_ns=2_000), clock=clock)
+    assert identity.named("short").label == "short"
+    clock.advance(ns=1_000)
+    with pytest.raises(GatewayError, match="the grant 'short' has expired"):
+        identity.named("short")
+    for label in ("", "SHORT", "nobody"):
+        with pytest.raises(GatewayError, match="no grant has the label"):
+            identity.named(label)

@@ -406,3 +406,21 @@ def test_an_exchange_can_be_handed_on_before_it_is_forwarded(desk: Desk):
         exchange.decided(ALICE, call("cancel_task"), THROTTLE)
     assert released == [1]
     assert [record["type"] for record in desk.records()] == ["decision"]
+
+
+def test_whoever_leaves_an_exchange_last_closes_it(desk: Desk):
+    """One that was taken over may still be held by the one who gave it away, and what it holds stays held."""
+    released: list[int] = []
+    with desk.exchange() as exchange:
+        exchange.at_close(lambda: released.append(1))
+        exchange.detach()
+        taken_over = exchange.attach()
+        taken_over.__enter__()
+        taken_over.decided(ALICE, call(), ALLOW)
+        taken_over.forwarded()
+    assert released == []
+    assert [record["type"] for record in desk.records()] == ["decision"]
+    taken_over.end(Outcome.COMPLETED)
+    taken_over.__exit__(None, None, None)
+    assert released == [1]
+    assert desk.records()[-1]["outcome"] == "completed"

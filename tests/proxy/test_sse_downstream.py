@@ -1,4 +1,4 @@
-"""The life of a session over HTTP+SSE: its bounds and its ends. What passes is shown in test_legacy_agents.py."""
+"""The life of a session over HTTP+SSE: its ends. What passes is shown in test_legacy_agents.py."""
 
 import asyncio
 import socket
@@ -10,11 +10,10 @@ import orjson
 import pytest
 from aiohttp import web
 
-from gateway.proxy import conversations, sink
+from gateway.proxy import sink
 from tests.support.gateways import (
     ALLOW_ALL,
     RunningGateway,
-    decision_of,
     is_allowed,
     tool_call,
     write_config,
@@ -67,24 +66,6 @@ async def test_a_message_is_refused_whose_stream_ends_before_it_is_whole(
     assert b" 404 " in await reader.readline()
     writer.close()
     assert all(b"tools/call" not in received.body for received in upstream.received)
-
-
-async def test_requests_under_way_are_capped(
-    gateway: RunningGateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
-):
-    """The one too many is answered and costs nothing; what wants no answer still passes."""
-    monkeypatch.setattr(conversations, "MAX_CALLS", 2)
-    upstream.script = holding_calls
-    async with SseAgent(gateway) as agent:
-        for id in (1, 2):
-            await agent.post(tool_call("cancel_task", id=id))
-        refused = await agent.ask(tool_call("cancel_task", id=3))
-        assert (refused["id"], decision_of(refused)["rule"]) == (3, "(overloaded)")
-        assert (await agent.post({"jsonrpc": "2.0", "method": "notifications/cancelled"}))[0] == 202
-        upstream.released.set()
-        assert {(await agent.message())["id"] for _ in range(2)} == {1, 2}
-        answers = [await agent.ask(tool_call("cancel_task", id=id)) for id in range(9)]
-        assert [is_allowed(answer) for answer in answers] == [True] * 8 + [False]
 
 
 async def test_streams_are_capped_by_grant(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch):
@@ -174,51 +155,6 @@ async def test_stopping_waits_for_the_answers_that_a_stream_carries(upstream: Sc
             await stopping
     await gateway.client.close()
     assert upstream.received[-1].method == "DELETE"
-
-
-async def test_a_server_that_ends_its_stream_is_asked_again(
-    gateway: RunningGateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
-):
-    """What it says on the next one arrives too; a server without one is asked only once."""
-    monkeypatch.setattr(conversations, "REOPEN_S", 0.01)
-
-    async def script(server: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
-        if request.method != "GET":
-            return server.default_answer(message)
-        asked = sum(received.method == "GET" for received in server.received)
-        if asked == 3:
-            return web.Response(status=405)
-        response = await open_stream(request)
-        await write_event(response, NOTE | {"number": asked})
-        return response
-
-    upstream.script = script
-    async with SseAgent(gateway) as agent:
-        await agent.initialize()
-        assert [(await agent.message())["number"] for _ in range(2)] == [1, 2]
-        await eventually(lambda: gateway.records()[-1].get("upstream_status") == 405)
-        assert "result" in await agent.ask({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
-    assert sum(received.method == "GET" for received in upstream.received) == 3
-
-
-async def test_a_defect_of_ours_is_answered(
-    gateway: RunningGateway,
-    upstream: ScriptedUpstream,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-):
-    """Whatever raises while a request is seen to, the agent gets an answer, and nothing is forwarded."""
-
-    async def broken(*_: object) -> None:
-        raise RuntimeError("a defect")
-
-    async with SseAgent(gateway) as agent:
-        with monkeypatch.context() as patched:
-            patched.setattr("gateway.proxy.dispatch.Dispatch.message", broken)
-            assert not is_allowed(await agent.ask(tool_call("cancel_task")))
-        assert upstream.received == []
-        assert is_allowed(await agent.ask(tool_call("cancel_task")))
-    assert "a request in a conversation failed" in caplog.text
 
 
 async def test_nothing_is_opened_that_cannot_be_recorded(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch):

@@ -35,6 +35,8 @@ class Agent(msgspec.Struct, frozen=True):
     """Where it runs: a script for Node looks for its packages there."""
     path: str = "/mcp"
     """What it connects to."""
+    is_stdio: bool = False
+    """Whether it spawns `gateway stdio` instead of connecting to a URL."""
 
     @property
     def label(self) -> str:
@@ -52,6 +54,16 @@ class Account(msgspec.Struct, frozen=True):
     """What it wrote to standard error."""
 
 
+def over_stdio(agent: Agent) -> Agent:
+    """The same library, over its other transport."""
+    return msgspec.structs.replace(agent, name=f"{agent.name} stdio", is_stdio=True)
+
+
+def stdio_command(config: Path, grant: str) -> list[str]:
+    """What an agent spawns, so that it runs our code wherever the agent stands."""
+    return [sys.executable, "-P", "-m", "gateway", "stdio", "--config", str(config), "--grant", grant]
+
+
 def _python(environment: str) -> str:
     return str(ROOT / ".venv-clients" / environment / "bin" / "python")
 
@@ -67,6 +79,10 @@ PYTHON_AGENTS: Final = (
 )
 
 
+# Those of them that spawn a command, and so need no URL and no token.
+PYTHON_STDIO_AGENTS: Final = tuple(over_stdio(agent) for agent in PYTHON_AGENTS if agent.path == "/mcp")
+
+
 def node_agents(node: str, install: Path) -> tuple[Agent, ...]:
     """The agents that need `node`, a Node of at least 22.19, and the packages that `make node` puts in `install`."""
     return (
@@ -74,24 +90,22 @@ def node_agents(node: str, install: Path) -> tuple[Agent, ...]:
         Agent("sdk 1.32.2 sse", node, "agent_sdk1.mjs", ("sse",), directory=install, path="/sse"),
         Agent("client 2.4.0 legacy", node, "agent_client2.mjs", ("legacy",), directory=install),
         Agent("client 2.4.0 modern", node, "agent_client2.mjs", ("auto",), Era.MODERN, install),
+        over_stdio(Agent("sdk 1.32.2", node, "agent_sdk1.mjs", ("http",), directory=install)),
+        over_stdio(Agent("client 2.4.0 legacy", node, "agent_client2.mjs", ("legacy",), directory=install)),
+        over_stdio(Agent("client 2.4.0 modern", node, "agent_client2.mjs", ("auto",), Era.MODERN, install)),
         Agent("Inspector 2.12.0 cli", sys.executable, "agent_inspector.py", (node, "cli"), directory=install),
         Agent("Inspector 2.12.0 mcpdo", sys.executable, "agent_inspector.py", (node, "mcpdo"), Era.MODERN, install),
     )
 
 
-async def take(agent: Agent, url: str, token: str, steps: Sequence[Step]) -> Account:
+async def take(agent: Agent, where: str, token: str, steps: Sequence[Step]) -> Account:
     """Take an agent, which has this token, through the steps. One that does not end is killed, and its account lost.
 
-    `url` is where agents over streamable HTTP connect.
+    `where` is where agents over streamable HTTP connect or, for an agent over stdio, a command as a list in JSON.
     """
+    connects_to = where if agent.is_stdio else where.removesuffix("/mcp") + agent.path
     process = await asyncio.create_subprocess_exec(
-        *(
-            agent.runtime,
-            str(ROOT / "tests" / "clients" / agent.script),
-            url.removesuffix("/mcp") + agent.path,
-            token,
-            *agent.more,
-        ),
+        *(agent.runtime, str(ROOT / "tests" / "clients" / agent.script), connects_to, token, *agent.more),
         stdin=PIPE,
         stdout=PIPE,
         stderr=PIPE,
