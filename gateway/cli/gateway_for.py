@@ -110,8 +110,9 @@ class _Starter:
             self._start()
         elif (code := self._process.poll()) is not None:
             self._process = None
-            # Another one is there that has no socket yet, or no longer; look again, and start again if need be.
-            if code != stdio_socket.IN_USE:
+            # Another one is there that has no socket yet, or no longer, or ours was not used in time: look again, and
+            # start again if need be.
+            if code not in (0, stdio_socket.IN_USE):
                 raise GatewayError(f"the gateway did not start:\n{self._quoted()}\nSee {self.log}.")
 
     def close(self) -> None:

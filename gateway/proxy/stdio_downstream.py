@@ -79,6 +79,7 @@ class StdioDownstream:
         """Take what the agent says, line by line, to its end, which is that of the conversation."""
         lines = LineSplitter(MAX_BODY_BYTES)
         with contextlib.suppress(ConnectionError):
+            # An agent that broke off is one that has ended.
             with contextlib.suppress(ConnectionError):
                 while chunk := await reader.read(_CHUNK_BYTES):
                     for line in lines.feed(chunk):
