@@ -56,7 +56,7 @@ def connect(where: str, transport: str, http_client: httpx2.AsyncClient) -> Any:
     if command := scenario.command(where):
         return stdio_client(StdioServerParameters(**command))
     if transport == "sse":
-        return sse_client(where, headers=dict(http_client.headers))
+        return sse_client(where, headers={"Authorization": http_client.headers["Authorization"]})
     return streamable_http_client(where, http_client=http_client)
 
 
