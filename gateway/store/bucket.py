@@ -78,7 +78,8 @@ def restamp(spec: CounterSpec, body: Sequence[int], touched_ns: int, now_ns: int
 def carry(old: CounterSpec, body: Sequence[int], new: CounterSpec, now_ns: int, wall_ns: int) -> list[int]:
     """The body of a bucket whose counter was edited from `old` to `new` (policy.md, "Limits").
 
-    A changed `max` keeps the calls made, newest first; a changed window keeps their times; a changed
+    A changed `max` keeps the calls made, newest first, those of a sliding window that are too many for the core
+    in words of their own; a changed window keeps their times; a changed
     algorithm charges what was spent in the last window (the longer of the two) as of now. Only what the
     old words still know can be carried: a token bucket knows what it has not won back yet, a fixed
     window how many calls it saw but not when, so all of them count if any may be in the new window.
@@ -88,7 +89,10 @@ def carry(old: CounterSpec, body: Sequence[int], new: CounterSpec, now_ns: int, 
         return _charge(new, _spent(old, body, span_ns, now_ns, wall_ns), now_ns, wall_ns)
     match new.kind:
         case fastpath.SLIDING_WINDOW:
-            return _ring(new, sorted(word for word in body[1:] if word))
+            times = sorted(word for word in body[1:] if word)
+            # What finds no place in the ring stands behind it, so that a `max` that is raised again gives nothing back.
+            rest = [time for time in times[: -new.maximum] if now_ns - time < new.window_ns]
+            return [*_ring(new, times), *rest]
         case fastpath.FIXED_WINDOW:
             return [_refile(old, body[0], new, wall_ns)]
         case fastpath.TOKEN_BUCKET:

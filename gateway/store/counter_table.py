@@ -175,8 +175,13 @@ class CounterTable:
         return None
 
     def _is_sound(self, entry: Entry) -> bool:
+        needed = fastpath.block_length(entry.spec.kind, entry.spec.maximum)
+        # Words behind those that the core looks at hold calls for which an edit has left no place in the ring.
+        has_its_length = entry.length == needed or (
+            entry.spec.kind == fastpath.SLIDING_WINDOW and entry.length > needed
+        )
         return (
-            entry.length == fastpath.block_length(entry.spec.kind, entry.spec.maximum)
+            has_its_length
             and entry.offset + entry.length <= self.capacity
             and _TAG_BASE < self.tag(entry) <= _TAG_BASE + self._cells[Header.GENERATION]
         )

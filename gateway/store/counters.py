@@ -83,15 +83,15 @@ class CounterStore:
         when there is no room; a live counter is never evicted to make some.
         """
         name = fingerprint(*key)
-        length = fastpath.block_length(spec.kind, spec.maximum)
         old = self._find(name)
         if old is None:
-            body = [0] * (length - 1)
+            body = [0] * (fastpath.block_length(spec.kind, spec.maximum) - 1)
         elif old.spec == spec:
             return old.offset, self._table.tag(old)
         else:
             now_ns, wall_ns = self._clock.monotonic_ns(), self._clock.wall_ns()
             body = carry(old.spec, self._table.body(old), spec, now_ns, wall_ns)
+        length = 1 + len(body)
         index, offset = self._make_room(length)
         entry = Entry(name, offset, length, spec)
         self._table.add(index, entry, body)

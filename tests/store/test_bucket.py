@@ -96,6 +96,16 @@ def test_a_smaller_max_keeps_the_newest_calls():
     assert carry(sliding(4), [2, 30, 40, 10, 20], sliding(2), NOW, WALL) == [0, 30, 40]
 
 
+def test_a_max_that_is_lowered_and_raised_again_gives_nothing_back():
+    """Calls still in the window that find no place in the ring stand behind it, and come back with it."""
+    made = [NOW - seconds * SECOND for seconds in (4, 3, 2, 1)]
+    lowered = carry(sliding(4), [0, *made], sliding(2), NOW, WALL)
+    assert lowered == [0, *made[2:], *made[:2]]
+    assert carry(sliding(2), lowered, sliding(4), NOW, WALL) == [0, *made]
+    assert carry(sliding(2), lowered, sliding(2, 4 * SECOND), NOW, WALL) == [0, *made[2:], made[1]]
+    assert restamp(sliding(2), lowered, NOW, NOW + SECOND)[3:] == [made[0] + SECOND, made[1] + SECOND]
+
+
 def test_a_larger_max_keeps_every_call():
     """The hint points at the first free word."""
     assert carry(sliding(2), [1, 40, 30], sliding(4), NOW, WALL) == [2, 30, 40, 0, 0]

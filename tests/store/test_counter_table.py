@@ -100,7 +100,7 @@ def test_it_is_of_its_boot_only(table, clock):
         (TABLE + 2 * ENTRY_WORDS + 3, 11, "entry, number 2"),
         (TABLE + 2 * ENTRY_WORDS + 4, 99, "damaged entry: "),
         (TABLE + 2 * ENTRY_WORDS + 5, 0, "damaged entry: "),
-        (TABLE + 2 * ENTRY_WORDS + 6, 9, "entry, number 2"),
+        (TABLE + 2 * ENTRY_WORDS + 6, 11, "entry, number 2"),
         (BLOCKS + 8, 0, "entry, number 2"),
     ],
 )

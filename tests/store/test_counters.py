@@ -367,6 +367,18 @@ def test_the_words_of_an_edited_counter_are_reused_in_time(open_store, clock):
     assert store.refused == 1
 
 
+def test_a_max_lowered_and_raised_again_gives_nothing_back_through_a_restart(open_store, clock):
+    """What is too much for the lower max is kept on the disk, until it leaves the window."""
+    store = open_store()
+    Budget(store, clock, sliding(10)).spend(10)
+    for spec in (sliding(4), sliding(2), sliding(10)):
+        assert Budget(store, clock, spec).passing() == 0
+        store.close()
+        store = open_store()
+    clock.advance(seconds=60)
+    assert Budget(store, clock, sliding(4)).passing() == 4
+
+
 def test_an_edit_without_room_is_refused_and_forgets_nothing(open_store, clock):
     """The value stays with the old spec until there is room for the new."""
     store = open_store(words=20)
