@@ -5,54 +5,46 @@ import logging
 import os
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
-from typing import Final, assert_never
+from typing import Final
 
 from aiohttp import http_parser, web
 
 from gateway import __version__, fastpath
-from gateway.addresses import Addresses
 from gateway.admin import health
 from gateway.admin.api import Api
 from gateway.admin.webhook import Webhook
 from gateway.approval_desk import ApprovalDesk
+from gateway.assembly import Assembled, Assembly
 from gateway.audit.journal import Journal
 from gateway.clock import Clock
-from gateway.config import Address, Config, HttpServer, Server, StdioServer
-from gateway.documents import Document
-from gateway.errors import DocumentError, GatewayError, Problem, StateError
+from gateway.config import Address, Config
+from gateway.errors import DocumentError, GatewayError, Problem
 from gateway.metrics import KnownNames, Metrics
-from gateway.policy.engine import NO_POLICY, Engine
-from gateway.policy.load import load_policy
-from gateway.policy.tables import CompiledPolicy, compile_policy
 from gateway.proxy.approval import ApprovalStep
-from gateway.proxy.command import Command
 from gateway.proxy.connection import Listener
 from gateway.proxy.conversations import Conversations
 from gateway.proxy.dispatch import Dispatch
-from gateway.proxy.downstream import Downstream, Endpoint, endpoints_of
-from gateway.proxy.gate import Gate, GrantBudget
-from gateway.proxy.http_upstream import HttpUpstream
-from gateway.proxy.identity import Grant, Identity
+from gateway.proxy.downstream import Downstream
+from gateway.proxy.gate import Gate
+from gateway.proxy.identity import Identity
 from gateway.proxy.pin_look import look
-from gateway.proxy.pins import Pins
 from gateway.proxy.record import Recorder
 from gateway.proxy.relay import Relay
+from gateway.proxy.snapshot import InForce
 from gateway.proxy.sse_downstream import SseDownstream
-from gateway.proxy.sse_upstream import SseUpstream
 from gateway.proxy.stdio_downstream import StdioDownstream
 from gateway.proxy.stdio_listener import StdioListener
-from gateway.proxy.stdio_upstream import StdioUpstream
+from gateway.proxy.streams import Streams
 from gateway.proxy.task_handles import TaskHandles
 from gateway.proxy.underway import Underway
 from gateway.proxy.upstream import Upstream
+from gateway.reload import Change, Reloader
 from gateway.state_directory import make_private
 from gateway.store import database
 from gateway.store.approval import Approval
 from gateway.store.counters import CounterStore, read_boot_id
 from gateway.store.database import Database
 from gateway.store.keys import load_key
-from gateway.store.pin_file import load_pins, pin_path
 from gateway.tasks import Tasks
 
 logger = logging.getLogger(__name__)
@@ -70,60 +62,47 @@ class Gateway:
     """The running program: two listeners, the pools behind them, and the state they share."""
 
     def __init__(self, config: Config, clock: Clock) -> None:
-        """Compile the policies and open the state. Raises `DocumentError` and `StateError`; nothing is served yet."""
-        self._config = config
+        """Put everything together and open the state. Raises `StateError`; nothing is served yet."""
         self._tasks = Tasks()
-        policies = compile_policies(config.policies)
         make_private(config.state_dir)
         self._store = CounterStore.open(config.state_dir / "counters", clock, boot_id=read_boot_id())
         self._journal = Journal(config.state_dir / "audit")
         self._metrics = Metrics(__version__, fastpath.IMPLEMENTATION)
-        self._upstreams = {name: make_upstream(server, self._tasks, clock) for name, server in config.servers.items()}
-        tools = KnownNames(tool for policy in policies.values() for tool in policy.tools)
-        self._endpoints = endpoints_of(
-            {name: Relay(upstream, self._tasks, config.keep_alive_s) for name, upstream in self._upstreams.items()}
-        )
+        self._tools = KnownNames()
         self._underway = Underway()
-        self._recorder = Recorder(self._journal, self._metrics, tools, clock)
-        self._pins = {
-            server.name: load_server_pins(server, config.state_dir, self._recorder)
-            for server in config.servers.values()
-            if server.pin is not None
-        }
-        identity = Identity(self._grants(policies), clock)
-        task_handles = TaskHandles()
+        self._recorder = Recorder(self._journal, self._metrics, self._tools, clock)
+        self._assembly = Assembly(self._store, self._recorder, self._tasks)
+        self._assembled = self._assembly.assemble(config)
+        self._in_force = InForce(self._assembled.snapshot)
+        self._learn_tools()
+        self._looks: dict[str, asyncio.Task[None]] = {}
+        self._identity = Identity(lambda: self._in_force.snapshot.grants, clock)
+        self._streams = Streams(self._identity)
         self._database = Database.open(config.state_dir / database.FILE_NAME)
         hook = config.webhook
         self._webhook = hook and Webhook(hook.url, hook.secret, clock, include_arguments=hook.include_arguments)
-        self._desk = self._approval_desk(clock)
-        gate = Gate(clock, task_handles)
-        dispatch = Dispatch(
-            gate=gate,
-            approvals=ApprovalStep(gate, identity, self._desk),
-            identity=identity,
-            recorder=self._recorder,
-            underway=self._underway,
-            task_handles=task_handles,
-            session_key=load_key(config.state_dir / "session.key"),
-        )
-        conversations = Conversations(
+        self._desk = self._approval_desk(config.pending_per_grant, clock)
+        key = load_key(config.state_dir / "session.key")
+        dispatch = self._dispatch(clock, key)
+        self._conversations = Conversations(
             dispatch=dispatch,
-            identity=identity,
+            streams=self._streams,
             recorder=self._recorder,
             underway=self._underway,
             tasks=self._tasks,
         )
         self._downstream = Downstream(
-            self._endpoints,
-            addresses=Addresses.of(config.listen.host, config.allowed_hosts, config.allowed_origins),
-            identity=identity,
+            self._in_force,
+            identity=self._identity,
             dispatch=dispatch,
-            sse=SseDownstream(dispatch=dispatch, conversations=conversations, keep_alive_s=config.keep_alive_s),
+            sse=SseDownstream(dispatch=dispatch, conversations=self._conversations, keep_alive_s=config.keep_alive_s),
             recorder=self._recorder,
             underway=self._underway,
         )
-        self._stdio = self._stdio_listener(identity, dispatch, conversations)
-        self._gauge(conversations)
+        self._stdio = self._stdio_listener(config, dispatch)
+        self._gauge()
+        self.reloader = Reloader(config, apply=self._apply, recorder=self._recorder, metrics=self._metrics, key=key)
+        """Replaces the configuration while the gateway runs."""
         self.runners: list[web.BaseRunner] = []
         """The listeners, once started: the second one's first, then the agents'."""
         self.url = ""
@@ -135,17 +114,17 @@ class Gateway:
 
         Raises `GatewayError` when an address is taken.
         """
-        for upstream in self._upstreams.values():
-            upstream.open()
+        for relay in self._in_force.snapshot.relays.values():
+            relay.upstream.open()
         self._tasks.spawn(self._keep_up(), "upkeep")
         self._desk.start()
         if self._webhook:
             self._tasks.spawn(self._webhook.run(), "send webhooks")
-        for name, pins in self._pins.items():
-            self._tasks.spawn(look(self._upstreams[name], pins), "compare tools with their pins")
+        self._look_at_tools(None)
         await self._stdio.start()
         if not stdio_only:
             await self._start_listeners()
+        self._tasks.spawn(self.reloader.run(), "watch the configuration")
 
     async def stop(self) -> None:
         """Take no more requests, let calls end within `DRAIN_S`, and put state on the disk."""
@@ -159,16 +138,16 @@ class Gateway:
             await runner.cleanup()
         await self._stdio.close()
         await self._tasks.close()
-        await asyncio.gather(*(upstream.close() for upstream in self._upstreams.values()))
+        await asyncio.gather(*(relay.upstream.close() for relay in self._in_force.snapshot.relays.values()))
         self.close_state()
 
     async def unused(self, seconds: float) -> None:
         """Wait until no agent has been connected over stdio for so long."""
         await self._stdio.unused(seconds)
 
-    def endpoint(self, server: str) -> Endpoint:
-        """How agents reach `server`."""
-        return self._endpoints[f"/mcp/{server}"]
+    def relay(self, server: str) -> Relay:
+        """The way to a server that is in force now."""
+        return self._in_force.snapshot.relays[server]
 
     def close_state(self) -> None:
         """Let go of the state directory."""
@@ -179,66 +158,102 @@ class Gateway:
         self._database.close()
 
     async def _start_listeners(self) -> None:
-        probes: dict[str, health.Probe] = {
-            f"server {name}": upstream.is_reachable for name, upstream in self._upstreams.items()
-        }
-        probes["audit"] = self._can_record
+        config = self._assembled.config
         admin = health.make_application(
             self._metrics.registry,
-            probes,
-            Addresses.of(self._config.admin_listen.host, self._config.allowed_hosts),
-            Api(self._desk, {token.token_sha256: token.label for token in self._config.admin_tokens}).routes(),
+            self._probes,
+            lambda: self.reloader.details,
+            lambda: self._in_force.snapshot.admin_addresses,
+            Api(self._desk, lambda: self._in_force.snapshot.admin_tokens).routes(),
         )
-        self.admin_url = await self._listen(web.AppRunner(admin, access_log=None), self._config.admin_listen)
-        self.url = await self._listen(make_runner(self._downstream), self._config.listen)
+        self.admin_url = await self._listen(web.AppRunner(admin, access_log=None), config.admin_listen)
+        self.url = await self._listen(make_runner(self._downstream), config.listen)
 
-    def _stdio_listener(self, identity: Identity, dispatch: Dispatch, conversations: Conversations) -> StdioListener:
-        return StdioListener(
-            self._config.state_dir,
-            identity,
-            {endpoint.server: endpoint.relay for endpoint in self._endpoints.values()},
-            StdioDownstream(
-                dispatch=dispatch, conversations=conversations, recorder=self._recorder, underway=self._underway
-            ),
+    def _dispatch(self, clock: Clock, session_key: bytes) -> Dispatch:
+        task_handles = TaskHandles()
+        gate = Gate(clock, task_handles)
+        return Dispatch(
+            gate=gate,
+            approvals=ApprovalStep(gate, self._identity, self._desk),
+            in_force=self._in_force,
+            identity=self._identity,
+            streams=self._streams,
+            recorder=self._recorder,
+            underway=self._underway,
+            task_handles=task_handles,
+            session_key=session_key,
         )
 
-    def _approval_desk(self, clock: Clock) -> ApprovalDesk:
+    def _stdio_listener(self, config: Config, dispatch: Dispatch) -> StdioListener:
+        downstream = StdioDownstream(
+            dispatch=dispatch, conversations=self._conversations, recorder=self._recorder, underway=self._underway
+        )
+        return StdioListener(config.state_dir, self._identity, downstream)
+
+    def _approval_desk(self, most_pending: int, clock: Clock) -> ApprovalDesk:
         return ApprovalDesk(
             self._database,
             records=self._recorder,
             metrics=self._metrics,
             clock=clock,
             tasks=self._tasks,
-            most_pending=self._config.pending_per_grant,
+            most_pending=most_pending,
             announce=self._webhook.announce if self._webhook else _announce_nowhere,
         )
 
-    def _gauge(self, conversations: Conversations) -> None:
+    def _gauge(self) -> None:
         """Say how what is open is counted."""
         saturation = self._metrics.saturation
-        for name, upstream in self._upstreams.items():
+        for name, relay in self._in_force.snapshot.relays.items():
             saturation.streams.labels(name).set_function(partial(self._underway.streams, name))
-            saturation.sessions.labels(name).set_function(partial(_sessions, conversations, upstream))
+            saturation.sessions.labels(name).set_function(partial(_sessions, self._conversations, relay.upstream))
         saturation.tasks.set_function(lambda: len(asyncio.all_tasks()))
 
-    def _grants(self, policies: Mapping[str, CompiledPolicy]) -> list[Grant]:
-        engines = {name: Engine(policy) for name, policy in policies.items()}
-        grants = []
-        for grant in self._config.grants:
-            counters = policies[grant.policy].counters if grant.policy else ()
-            grants.append(
-                Grant(
-                    label=grant.label,
-                    server=grant.server,
-                    policy=grant.policy or "",
-                    token_digest=grant.token_sha256,
-                    expires_ns=grant.expires_ns,
-                    engine=engines[grant.policy] if grant.policy else NO_POLICY,
-                    budget=GrantBudget(self._store, grant.server, grant.policy or "", grant.label, counters),
-                    pins=self._pins.get(grant.server),
-                )
-            )
-        return grants
+    def _apply(self, config: Config) -> Change:
+        """Put another configuration in force, whole. Raises `GatewayError` where it cannot be had, or not so."""
+        _check_fixed(self._assembled.config, config)
+        before, after = self._assembled, self._assembly.assemble(config, self._assembled)
+        good = [
+            grant for grant in before.snapshot.grants.by_label.values() if self._identity.current(grant) is not None
+        ]
+        for relay in _missing(after.snapshot.relays, before.snapshot.relays):
+            relay.upstream.open()
+        self._assembled, self._in_force.snapshot = after, after.snapshot
+        self._learn_tools()
+        for relay in _missing(before.snapshot.relays, after.snapshot.relays):
+            self._tasks.spawn(relay.retire(), "close the way to a server")
+        self._streams.review()
+        self._look_at_tools(before)
+        for name in before.snapshot.relays.keys() - after.snapshot.relays.keys():
+            self._metrics.saturation.forget(name)
+        self._gauge()
+        return Change(
+            policies={name: engine.revision for name, engine in after.engines.items()},
+            revoked=tuple(grant.label for grant in good if self._identity.current(grant) is None),
+        )
+
+    def _learn_tools(self) -> None:
+        for engine in self._assembled.engines.values():
+            self._tools.learn(engine.policy.tools)
+
+    def _look_at_tools(self, before: Assembled | None) -> None:
+        """Compare the tools of servers with their pins, but for those where both are as they were."""
+        for name, pinned in self._assembled.pins.items():
+            if before is not None and before.pins.get(name) is pinned:
+                continue
+            if name in self._looks:
+                self._looks[name].cancel()
+            looking = look(self._in_force.snapshot.relays[name].upstream, pinned.pins)
+            self._looks[name] = self._tasks.spawn(looking, "compare tools with their pins")
+        for name in self._looks.keys() - self._assembled.pins.keys():
+            self._looks.pop(name).cancel()
+
+    def _probes(self) -> dict[str, health.Probe]:
+        relays = self._in_force.snapshot.relays
+        probes: dict[str, health.Probe] = {
+            f"server {name}": relay.upstream.is_reachable for name, relay in relays.items()
+        }
+        return probes | {"audit": self._can_record}
 
     async def _listen(self, runner: web.BaseRunner, address: Address) -> str:
         await runner.setup()
@@ -262,18 +277,28 @@ class Gateway:
             await asyncio.sleep(UPKEEP_INTERVAL_S)
 
 
-def compile_policies(documents: Mapping[str, Document]) -> dict[str, CompiledPolicy]:
-    """Every policy of a config, compiled. Raises `DocumentError` with the problems of all of them."""
-    compiled: dict[str, CompiledPolicy] = {}
-    problems: list[Problem] = []
-    for name, document in documents.items():
-        try:
-            compiled[name] = compile_policy(load_policy(document))
-        except DocumentError as error:
-            problems.extend(error.problems)
+def _check_fixed(before: Config, after: Config) -> None:
+    fixed = {
+        "listen": "/listen",
+        "admin_listen": "/admin/listen",
+        "state_dir": "/state_dir",
+        "pending_per_grant": "/approvals/pending_per_grant",
+        "webhook": "/approvals/webhook",
+        "keep_alive_s": "/keep_alive",
+    }
+    message = "cannot change while the gateway runs, so nothing has changed; restart it, or put back what was there"
+    problems = [
+        Problem(f"{after.source}: {pointer}", message)
+        for field, pointer in fixed.items()
+        if getattr(after, field) != getattr(before, field)
+    ]
     if problems:
         raise DocumentError(problems)
-    return compiled
+
+
+def _missing(relays: Mapping[str, Relay], others: Mapping[str, Relay]) -> list[Relay]:
+    """Those of `relays` that are not among the others."""
+    return [relay for name, relay in relays.items() if others.get(name) is not relay]
 
 
 def _announce_nowhere(_: Approval) -> None:
@@ -282,31 +307,6 @@ def _announce_nowhere(_: Approval) -> None:
 
 def _sessions(conversations: Conversations, upstream: Upstream) -> int:
     return conversations.count(upstream.name) + upstream.sessions
-
-
-def load_server_pins(server: Server, state_dir: Path, recorder: Recorder) -> Pins:
-    """What a server with the setting `pin` is held to. Raises `StateError` where nothing was recorded."""
-    handling = server.pin or "hide"
-    pinned = load_pins(pin_path(state_dir, server.name))
-    if pinned is None:
-        raise StateError(
-            f"the server {server.name} has `pin: {handling}` and nothing is pinned; run `gateway pin` first"
-        )
-    return Pins(server.name, handling, pinned.tools, partial(recorder.tool_differs, server.name, handling))
-
-
-def make_upstream(server: Server, tasks: Tasks, clock: Clock) -> Upstream:
-    """The way to a server, not yet opened; `tasks` runs what it does beside sending."""
-    match server:
-        case StdioServer():
-            command = Command(server.command, server.env, server.folder)
-            return StdioUpstream(server.name, command, server.timeout_s, server.tool_timeouts_s, clock)
-        case HttpServer(transport="sse"):
-            return SseUpstream(server.name, server.url, server.headers, server.timeout_s, server.tool_timeouts_s, tasks)
-        case HttpServer():
-            return HttpUpstream(server.name, server.url, server.headers, server.timeout_s, server.tool_timeouts_s)
-        case _:
-            assert_never(server)
 
 
 def make_runner(downstream: Downstream) -> web.ServerRunner:

@@ -1,9 +1,7 @@
-"""The gateway's settings, typed. Only `app` and `cli` read them; everyone else is given plain values.
-
-A policy is carried as the document that it was checked in; compiling it is `app`'s.
-"""
+"""The gateway's settings, typed. Those who put the gateway together read them; everyone else is given plain values."""
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal, assert_never
 
@@ -22,7 +20,8 @@ from gateway.config_file import (
 )
 from gateway.documents import Document, format_of, read_document
 from gateway.errors import DocumentError, Problem
-from gateway.policy.load import load_policy, policy_faults
+from gateway.policy.load import decode_policy, load_policy, policy_faults
+from gateway.policy.model import Policy
 from gateway.reading import scalars, shapes
 from gateway.reading.outcome import Fault
 from gateway.source_files import read_source
@@ -116,12 +115,14 @@ class Webhook(msgspec.Struct, frozen=True):
 class Config(msgspec.Struct, frozen=True):
     """Everything a configuration file says, checked: every name used in it is defined in it."""
 
+    source: Path
+    """The file that says it."""
     listen: Address
     admin_listen: Address
     state_dir: Path
     servers: dict[str, Server]
-    policies: dict[str, Document]
-    """Documents that `load_policy` takes."""
+    policies: dict[str, Policy]
+    """Checked, so that they compile."""
     grants: tuple[Grant, ...]
     admin_tokens: tuple[AdminToken, ...]
     pending_per_grant: int
@@ -154,6 +155,15 @@ def load_config(path: Path) -> Config:
     return config
 
 
+def source_paths(path: Path) -> tuple[Path, ...]:
+    """The files that `load_config` reads: the configuration and, as far as that can be read, the policies it names."""
+    try:
+        document = read_document(read_source(path).text, str(path), format_of(path.name))
+    except DocumentError:
+        return (path,)
+    return (path, *(path.parent / file for _, file in _references(document)))
+
+
 def build_config(document: Document, folder: Path) -> Config:
     """The settings that a document holds, its relative paths taken from `folder`. Raises as `load_config`."""
     policies, secret = _Policies(document, folder), _WebhookSecret(document, folder)
@@ -162,11 +172,12 @@ def build_config(document: Document, folder: Path) -> Config:
         raise DocumentError(problems)
     file = msgspec.convert(document.value, ConfigFile)
     return Config(
+        source=Path(document.source),
         listen=Address(*scalars.host_port(file.listen)),
         admin_listen=Address(*scalars.host_port(file.admin.listen)),
         state_dir=folder / file.state_dir,
         servers={name: _server(name, entry, folder) for name, entry in file.servers.items()},
-        policies=policies.documents,
+        policies=policies.checked,
         grants=tuple(_grant(entry) for entry in file.grants),
         admin_tokens=tuple(
             AdminToken(entry.label, scalars.sha256_digest(entry.token_sha256)) for entry in file.admin.tokens
@@ -184,22 +195,24 @@ class _Policies:
     """The policies of a configuration as far as they can be read, and every mistake in them."""
 
     def __init__(self, document: Document, folder: Path) -> None:
-        self.documents: dict[str, Document] = {}
+        self.checked: dict[str, Policy] = {}
         self.faults: list[Fault] = []
         """Mistakes in the configuration itself."""
         self.problems: list[Problem] = []
         """Mistakes in the files that it names, those of one file together."""
+        for name, file in _references(document):
+            self._read(name, folder / file)
         for path, entry in document.parts().items():
-            match path, entry:
-                case ("policies", str(name)), {"file": str(file)} if is_reference(entry):
-                    self._read(name, folder / file)
-                case ("policies", str(name)), dict() if not is_reference(entry):
+            match path:
+                case ("policies", str(name)) if isinstance(entry, dict) and not is_reference(entry):
                     self._take(name, document.at(*path))
 
     def _take(self, name: str, document: Document) -> None:
         """A policy that is written in the configuration."""
-        self.documents[name] = document
-        self.faults += [((*document.prefix, *path), message) for path, message in policy_faults(document)]
+        faults = policy_faults(document)
+        self.faults += [((*document.prefix, *path), message) for path, message in faults]
+        if not faults:
+            self.checked[name] = decode_policy(document)
 
     def _read(self, name: str, path: Path) -> None:
         """A policy in a file of its own."""
@@ -209,13 +222,18 @@ class _Policies:
             self.faults += [(("policies", name, "file"), str(problem)) for problem in error.problems]
             return
         try:
-            document = read_document(source.text, str(path), format)
-            load_policy(document)
+            self.checked[name] = load_policy(read_document(source.text, str(path), format))
         except DocumentError as error:
             # Another name may stand for the same file.
             self.problems += [problem for problem in error.problems if problem not in self.problems]
-            return
-        self.documents[name] = document
+
+
+def _references(document: Document) -> Iterator[tuple[str, str]]:
+    """The policies that are in files of their own: name and file, as written."""
+    for path, entry in document.parts().items():
+        match path, entry:
+            case ("policies", str(name)), {"file": str(file)} if is_reference(entry):
+                yield name, file
 
 
 class _WebhookSecret:

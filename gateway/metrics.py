@@ -62,6 +62,28 @@ class Saturation:
         )
         self.tasks = Gauge("mcp_gateway_tasks", "Tasks of the event loop.", registry=registry)
 
+    def forget(self, server: str) -> None:
+        """A server is no more."""
+        for gauge in (self.streams, self.sessions):
+            gauge.remove(server)
+
+
+class Reloads:
+    """What became of configurations that were read while the gateway ran."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.total = Counter(
+            "mcp_gateway_config_reloads",
+            "Configurations that were read while the gateway ran, by what became of them.",
+            ["result"],
+            registry=registry,
+        )
+        self.last_success = Gauge(
+            "mcp_gateway_config_last_success_timestamp_seconds",
+            "When the configuration in force was read.",
+            registry=registry,
+        )
+
 
 class Metrics:
     """The gateway's metrics in a registry of their own."""
@@ -119,6 +141,7 @@ class Metrics:
         self.audit_failures = Counter(
             "mcp_gateway_audit_failures", "Audit records that could not be written.", registry=self.registry
         )
+        self.reloads = Reloads(self.registry)
         Info("mcp_gateway_build", "Version and core in use.", registry=self.registry).info(
             {"version": version, "core": core}
         )

@@ -8,28 +8,14 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from gateway.app import Gateway, compile_policies, require_compiled_parser
+from gateway.app import Gateway, require_compiled_parser
 from gateway.clock import ManualClock
 from gateway.config import load_config
-from gateway.documents import Document, read_document
-from gateway.errors import DocumentError, GatewayError, StateError
+from gateway.errors import GatewayError, StateError
 from tests.support.gateways import ALLOW_ALL, SEED_POLICY, RunningGateway, is_allowed, write_config
 from tests.support.sse_agent import SseAgent
 from tests.support.upstream import ScriptedUpstream, open_stream
 from tests.support.waiting import eventually
-
-
-def document(text: str, source: str) -> Document:
-    """A policy document."""
-    return read_document(text, source, "json")
-
-
-def test_the_mistakes_of_all_policies_are_reported_together():
-    """Two bad policies give the problems of both."""
-    documents = {name: document('{"version": "1", "default": "maybe"}', f"{name}.json") for name in ("one", "two")}
-    with pytest.raises(DocumentError) as caught:
-        compile_policies(documents)
-    assert {problem.place.split(".json")[0] for problem in caught.value.problems} == {"one", "two"}
 
 
 async def test_an_address_that_is_taken_is_named(tmp_path: Path):

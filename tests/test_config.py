@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.config import (
@@ -14,6 +15,7 @@ from gateway.config import (
     Webhook,
     build_config,
     load_config,
+    source_paths,
 )
 from gateway.documents import read_document
 from gateway.errors import DocumentError
@@ -168,13 +170,13 @@ def test_credentials_do_not_show(file):
     assert "secret" not in shown
 
 
-def test_policies_come_as_documents_with_places(file, tmp_path):
-    """A policy in a file has places in that file, an inline one in the configuration."""
+def test_policies_are_read_wherever_they_are(file, tmp_path):
+    """One in a file of its own and one in the configuration; both files are what the settings come from."""
     policies = load_config(file).policies
-    assert policies["from-file"].value == {"version": "1", "default": "allow"}
-    assert policies["from-file"].place(("default",)) == f"{tmp_path}/policies/one.json:1:18: /default"
-    assert policies["inline"].value == {"version": "1", "default": "deny"}
-    assert policies["inline"].place(("default",)) == f"{file}:12:26: /policies/inline/default"
+    assert {name: policy.default for name, policy in policies.items()} == {"from-file": "allow", "inline": "deny"}
+    assert source_paths(file) == (file, tmp_path / "policies/one.json")
+    file.write_text("servers: [")
+    assert source_paths(file) == (file,)
 
 
 def test_only_a_server_has_to_be_named():
@@ -205,7 +207,7 @@ expires = 2027-06-30T00:00:00Z
         '{"servers": {"a": {"url": "http://h"}}, "grants": [{"label": "x", "server": "a",'
         f' "token_sha256": "{"ab" * 32}", "expires": "2027-06-30T00:00:00Z"}}]}}',
     )
-    assert load_config(toml) == load_config(json)
+    assert msgspec.structs.replace(load_config(toml), source=json) == load_config(json)
 
 
 def test_every_mistake_is_told_at_once(file, tmp_path):

@@ -46,8 +46,8 @@ class _Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Api:
     """Handles what is asked under `/api/`."""
 
-    def __init__(self, desk: ApprovalDesk, tokens: Mapping[bytes, str]) -> None:
-        """`tokens` are the labels of admin tokens by their digests; with none, everything is refused."""
+    def __init__(self, desk: ApprovalDesk, tokens: Callable[[], Mapping[bytes, str]]) -> None:
+        """`tokens` gives the labels of admin tokens by their digests; with none, everything is refused."""
         self._desk = desk
         self._tokens = tokens
 
@@ -81,12 +81,13 @@ class Api:
 
     def _approver(self, request: web.Request) -> str:
         """The label of the admin token that a request carries. Raises `ApiError`."""
-        if not self._tokens:
+        tokens = self._tokens()
+        if not tokens:
             raise ApiError(403, "No admin token is configured: make one with `gateway admin new LABEL`.")
         values = request.headers.getall("Authorization", [])
         written = values[0] if len(values) == 1 else ""
         token = written[len(_SCHEME) :] if written.lower().startswith(_SCHEME) else ""
-        label = self._tokens.get(token_digest(token)) if token and token.isascii() else None
+        label = tokens.get(token_digest(token)) if token and token.isascii() else None
         if label is None:
             raise ApiError(401, "An admin token is required: send it as `Authorization: Bearer TOKEN`.")
         return label

@@ -14,9 +14,17 @@ Probe = Callable[[], Awaitable[bool]]
 
 
 def make_application(
-    registry: CollectorRegistry, probes: Mapping[str, Probe], addresses: Addresses, more: Iterable[web.RouteDef] = ()
+    registry: CollectorRegistry,
+    probes: Callable[[], Mapping[str, Probe]],
+    details: Callable[[], Mapping[str, object]],
+    addresses: Callable[[], Addresses],
+    more: Iterable[web.RouteDef] = (),
 ) -> web.Application:
-    """The second listener's application, with `more` routes. It is ready when every one of `probes` is."""
+    """The second listener's application, with `more` routes.
+
+    It is ready when every one of `probes` is; `details` decide nothing. These and the addresses are asked for anew with
+    each request: a reload may change what they give.
+    """
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -25,9 +33,10 @@ def make_application(
         return web.json_response({"status": "alive"})
 
     async def readyz(_: web.Request) -> web.Response:
-        results = await asyncio.gather(*(probe() for probe in probes.values()))
-        checks = {name: "ok" if result else "failing" for name, result in zip(probes, results, strict=True)}
-        body = orjson.dumps({"ready": all(results), "checks": checks})
+        asked = probes()
+        results = await asyncio.gather(*(probe() for probe in asked.values()))
+        checks = {name: "ok" if result else "failing" for name, result in zip(asked, results, strict=True)}
+        body = orjson.dumps({"ready": all(results), "checks": checks, **details()})
         return web.Response(status=200 if all(results) else 503, body=body, content_type="application/json")
 
     application = web.Application(middlewares=[_guard(addresses)])
@@ -38,7 +47,7 @@ def make_application(
     return application
 
 
-def _guard(addresses: Addresses) -> Callable[..., Awaitable[web.StreamResponse]]:
+def _guard(addresses: Callable[[], Addresses]) -> Callable[..., Awaitable[web.StreamResponse]]:
     """Checks Host and Origin on every route: a web page must not reach this listener by DNS rebinding."""
 
     @web.middleware
@@ -46,7 +55,7 @@ def _guard(addresses: Addresses) -> Callable[..., Awaitable[web.StreamResponse]]
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         try:
-            addresses.check(request.headers.items())
+            addresses().check(request.headers.items())
         except ForeignAddressError as error:
             return web.json_response({"error": str(error)}, status=error.status)
         return await handler(request)

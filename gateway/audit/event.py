@@ -122,7 +122,27 @@ class PinRecord(msgspec.Struct, frozen=True, tag_field="type", tag="pin", omit_d
     """`hide`, `flag` or `allow`: what becomes of the tool."""
 
 
-AuditRecord = DecisionRecord | OutcomeRecord | RefusalRecord | RefusalSumRecord | ApprovalRecord | PinRecord
+class ReloadRecord(msgspec.Struct, frozen=True, tag_field="type", tag="reload", omit_defaults=True):
+    """A configuration that was read while the gateway ran. Calls recorded after an applied one are judged by it."""
+
+    time: str
+    cause: str
+    """`signal` or `change`."""
+    result: str
+    """`applied`, or `refused` where the configuration before it stays in force."""
+    revision: str
+    """Of the configuration that is in force now."""
+    policies: dict[str, str] = {}
+    """The revision of each policy that is in force now."""
+    revoked: tuple[str, ...] = ()
+    """The grants that are no more, or no longer with the token or on the server that they had."""
+    problems: tuple[str, ...] = ()
+    """Why it was refused."""
+
+
+AuditRecord = (
+    DecisionRecord | OutcomeRecord | RefusalRecord | RefusalSumRecord | ApprovalRecord | PinRecord | ReloadRecord
+)
 
 
 def clipped(text: str) -> str:

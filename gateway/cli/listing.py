@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from gateway.app import make_upstream
+from gateway.assembly import make_upstream
 from gateway.clock import SystemClock
 from gateway.config import Server
 from gateway.proxy.tool_lister import TIMEOUT_S, list_tools

@@ -15,6 +15,7 @@ from gateway.app import Gateway, require_compiled_parser
 from gateway.clock import SystemClock
 from gateway.config import Config, load_config
 from gateway.errors import StateError
+from gateway.proxy.endpoints import Role, endpoints_of
 from gateway.stdio_socket import IN_USE
 from gateway.tasks import Tasks
 
@@ -38,7 +39,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "serve",
         help="run the gateway",
         description="Run the gateway until SIGTERM or Ctrl-C, which let calls under way end; a second one ends it at "
-        "once.",
+        "once. A changed configuration is taken up within a second, or at SIGHUP; a bad one changes nothing.",
     )
     parser.add_argument(
         "--config",
@@ -63,8 +64,6 @@ def run(args: argparse.Namespace) -> int:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stdout)
     config = load_config(args.config)
-    for warning in config.warnings:
-        logger.warning("%s", warning)
     if args.stdio_only:
         return _serve_stdio(config)
     serve(config, lambda gateway: logger.info("%s", start_line(config, gateway.url, gateway.admin_url)))
@@ -86,9 +85,7 @@ def serve(config: Config, announce: Callable[[Gateway], None], *, stdio_only: bo
 
 def start_line(config: Config, url: str, admin_url: str) -> str:
     """What the log says once a gateway listens: where to connect, what is behind it, and what it runs on."""
-    paths = [f"/mcp/{name}" for name in config.servers]
-    if len(paths) == 1:
-        paths.insert(0, "/mcp")
+    paths = [path for path, endpoint in endpoints_of(config.servers).items() if endpoint.role is Role.MCP]
     return (
         f"agents: {url}{' and '.join(paths)}  admin: {admin_url}  servers: {', '.join(config.servers)}  "
         f"grants: {len(config.grants)}  core: {fastpath.IMPLEMENTATION}  state: {config.state_dir.absolute()}"
@@ -119,7 +116,7 @@ def _serve_stdio(config: Config) -> int:
 
 async def _serve(config: Config, announce: Callable[[Gateway], None], stdio_only: bool) -> None:
     gateway = Gateway(config, SystemClock())
-    stopping = _listen_to_signals()
+    stopping = _listen_to_signals(gateway.reloader.ask)
     watching = Tasks()
     try:
         await gateway.start(stdio_only=stdio_only)
@@ -138,8 +135,11 @@ async def _stop_when_unused(gateway: Gateway, stopping: asyncio.Event) -> None:
     stopping.set()
 
 
-def _listen_to_signals() -> asyncio.Event:
-    """What the first signal sets. The next one has its default action again: it kills the process."""
+def _listen_to_signals(reload: Callable[[], None]) -> asyncio.Event:
+    """What the first signal to stop sets. The next one has its default action again: it kills the process.
+
+    SIGHUP calls `reload`, any number of times.
+    """
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
 
@@ -152,4 +152,5 @@ def _listen_to_signals() -> asyncio.Event:
 
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, stop)
+    loop.add_signal_handler(signal.SIGHUP, reload)
     return stopping

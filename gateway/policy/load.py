@@ -11,7 +11,7 @@ from gateway.reading.outcome import Fault
 
 
 def policy_faults(document: Document) -> list[Fault]:
-    """Every mistake of a version-1 policy, by its path in the document; `load_policy` takes one without any."""
+    """Every mistake of a version-1 policy, by its path in the document."""
     return [*shapes.faults(document.value, Policy), *find_faults(document)]
 
 
@@ -23,4 +23,9 @@ def load_policy(document: Document) -> Policy:
     """
     if problems := document.problems(policy_faults(document)):
         raise DocumentError(problems)
+    return decode_policy(document)
+
+
+def decode_policy(document: Document) -> Policy:
+    """The policy of a document in which `policy_faults` finds nothing."""
     return msgspec.convert(document.value, Policy)

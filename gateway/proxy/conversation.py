@@ -14,8 +14,8 @@ from gateway.mcp import param_headers
 from gateway.mcp.headers import Headers
 from gateway.mcp.message import MessageId, Request
 from gateway.mcp.param_headers import ParamHeaders
+from gateway.proxy.announced import declared_lists
 from gateway.proxy.identity import Grant
-from gateway.proxy.relay import Relay
 from gateway.proxy.transfer import KEEP_ALIVE
 from gateway.tasks import Tasks
 
@@ -69,11 +69,10 @@ class AgentStream:
 class Conversation:
     """One agent's stream, from its opening to its end, and the server's session behind it, where it has one."""
 
-    def __init__(self, id: str, grant: Grant, relay: Relay, peer: str, stream: AgentStream) -> None:
+    def __init__(self, id: str, grant: Grant, peer: str, stream: AgentStream) -> None:
         self.id = id
         """Ours, which no other conversation has."""
         self.grant = grant
-        self.relay = relay
         self.peer = peer
         self.stream = stream
         self.calls = Tasks()
@@ -84,6 +83,8 @@ class Conversation:
         """What else goes on for as long as the stream is open."""
         self.is_listening = False
         """Whether the server was asked for a stream of its own."""
+        self.announced_lists: tuple[str, ...] = ()
+        """Those whose changes the agent was promised to hear of."""
         self._server_headers: dict[str, str] = {}
         self._mirrored: dict[str, ParamHeaders] = {}
 
@@ -109,6 +110,8 @@ class Conversation:
 
     def answered(self, request: Request, result: dict[str, Any]) -> None:
         """The result of a request is here: `initialize` and `tools/list` decide the headers of what follows."""
+        if request.method == "initialize":
+            self.announced_lists = declared_lists(result)
         match request.method, result:
             case "initialize", {"protocolVersion": str(version)} if _is_named_in_header(version):
                 self._server_headers[mcp_headers.PROTOCOL_VERSION] = version

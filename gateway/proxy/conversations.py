@@ -19,10 +19,11 @@ from gateway.policy.decision import Decision, Verdict
 from gateway.proxy import reply
 from gateway.proxy.conversation import Conversation
 from gateway.proxy.dispatch import Caller, Dispatch
-from gateway.proxy.identity import Identity
 from gateway.proxy.message_sink import MessageSink
+from gateway.proxy.notices import Notices
 from gateway.proxy.record import Exchange, Recorder
 from gateway.proxy.reply import Refusal
+from gateway.proxy.streams import Streams
 from gateway.proxy.underway import Underway
 from gateway.tasks import Tasks
 
@@ -45,10 +46,10 @@ class Conversations:
     """What every conversation needs, whatever its transport."""
 
     def __init__(
-        self, *, dispatch: Dispatch, identity: Identity, recorder: Recorder, underway: Underway, tasks: Tasks
+        self, *, dispatch: Dispatch, streams: Streams, recorder: Recorder, underway: Underway, tasks: Tasks
     ) -> None:
         self._dispatch = dispatch
-        self._identity = identity
+        self._streams = streams
         self._recorder = recorder
         self._underway = underway
         self._tasks = tasks
@@ -69,8 +70,10 @@ class Conversations:
         self._dispatch.admit(exchange, grant)
         self._open[grant.server] += 1
         conversation.background.spawn(self._end_with_the_gateway(conversation), "watch for the gateway's end")
+        notices = Notices(lambda: conversation.announced_lists)
+        conversation.background.spawn(_notify(conversation, notices), "tell of changed lists")
         try:
-            async with asyncio.timeout(self._identity.remaining_s(grant)):
+            async with self._streams.lifetime(grant, notices):
                 yield
         finally:
             self._open[grant.server] -= 1
@@ -81,7 +84,7 @@ class Conversations:
     ) -> None:
         """See to a request in the background; its answer goes to the stream. Raises `Refusal` for an id in flight."""
         if len(conversation.calls) >= MAX_CALLS:
-            decision = exchange.decided(conversation.grant, request, _OVERLOADED)
+            decision = exchange.decided(caller.grant, request, _OVERLOADED)
             sink = MessageSink(conversation, request, era, exchange.id)
             await sink.reply(reply.refused(request, decision, era, exchange.id))
             return
@@ -151,9 +154,11 @@ class Conversations:
             exchange.identified(conversation.grant)
             sink = MessageSink(conversation, None, Era.LEGACY, exchange.id)
             try:
-                caller = self._dispatch.caller(conversation.grant, conversation.relay, conversation.headers())
-                run = self._dispatch.stream if method == "GET" else self._dispatch.end_session
-                await run(exchange, sink, caller)
+                caller = self._dispatch.caller(conversation.grant, conversation.headers())
+                if method == "GET":
+                    await self._dispatch.stream(exchange, sink, caller, takes_notices=False)
+                else:
+                    await self._dispatch.end_session(exchange, sink, caller)
             except Refusal as refusal:
                 exchange.refused(refusal)
             return sink.status
@@ -164,3 +169,10 @@ class Conversations:
         await conversation.calls.finished()
         with contextlib.suppress(ConnectionError):
             await conversation.stream.send(None)
+
+
+async def _notify(conversation: Conversation, notices: Notices) -> None:
+    with contextlib.suppress(ConnectionError):
+        while True:
+            for message in await notices.next():
+                await conversation.stream.send(message)

@@ -1,6 +1,5 @@
 """From a message that has been read to its answer: judge, record, refuse or relay. The same for every transport."""
 
-import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -16,15 +15,19 @@ from gateway.mcp.versions import Era
 from gateway.policy import names
 from gateway.policy.decision import Decision, Verdict
 from gateway.proxy import reply
+from gateway.proxy.announced import Announced, Subscription
 from gateway.proxy.answer_filter import AnswerFilter
 from gateway.proxy.approval import ApprovalStep, PendingCall
 from gateway.proxy.gate import Gate
 from gateway.proxy.identity import Grant, Identity
 from gateway.proxy.listing import ListFilter
+from gateway.proxy.notices import Notices
 from gateway.proxy.record import Exchange, Recorder
-from gateway.proxy.relay import Outbound, Relay
+from gateway.proxy.relay import Outbound
 from gateway.proxy.reply import Refusal, Reply
 from gateway.proxy.sink import Sink
+from gateway.proxy.snapshot import InForce
+from gateway.proxy.streams import Streams
 from gateway.proxy.task_handles import TaskHandles, may_become_task
 from gateway.proxy.transfer import EVENT_STREAM, JSON
 from gateway.proxy.underway import Underway
@@ -38,8 +41,6 @@ class Caller(msgspec.Struct, frozen=True):
     """Who sends, and in which session."""
 
     grant: Grant
-    relay: Relay
-    """The way to the grant's server."""
     headers: list[tuple[str, str]]
     """Those of the agent's that travel on to the server."""
     session_id: str | None
@@ -54,7 +55,9 @@ class Dispatch:
         *,
         gate: Gate,
         approvals: ApprovalStep,
+        in_force: InForce,
         identity: Identity,
+        streams: Streams,
         recorder: Recorder,
         underway: Underway,
         task_handles: TaskHandles,
@@ -62,24 +65,36 @@ class Dispatch:
     ) -> None:
         self._gate = gate
         self._approvals = approvals
+        self._in_force = in_force
         self._identity = identity
+        self._streams = streams
+        self._announced = Announced()
         self._recorder = recorder
         self._underway = underway
         self._task_handles = task_handles
         self._session_key = session_key
 
-    def caller(self, grant: Grant, relay: Relay, headers: mcp_headers.Headers) -> Caller:
-        """The caller that a request's headers describe. Raises `Refusal` (404) for a session of another's."""
+    def caller(self, grant: Grant, headers: mcp_headers.Headers) -> Caller:
+        """The caller that a request's headers describe. Raises `Refusal` (404) for a session of another's.
+
+        Its grant is the one in force now; one that has been revoked stays as it was, so that its session can be ended.
+        """
+        grant = self._identity.current(grant) or grant
         sealed = mcp_headers.value_of(headers, mcp_headers.SESSION_ID)
         upstream_id = None
         if sealed is not None:
             upstream_id = session.unseal(self._session_key, grant.server, grant.label, sealed)
             if upstream_id is None:
                 raise reply.session_not_found()
-        return Caller(grant, relay, mcp_headers.forwarded(headers), upstream_id)
+        return Caller(grant, mcp_headers.forwarded(headers), upstream_id)
 
     async def message(self, exchange: Exchange, sink: Sink, caller: Caller, message: Message, era: Era) -> None:
-        """Judge one message and see to its answer. Raises `Refusal` for one that has no place in its session."""
+        """Judge one message and see to its answer.
+
+        Raises `Refusal` for one that has no place in its session, or whose grant was revoked while it was read.
+        """
+        # From here to the decision nothing is awaited: what is in force now is what judges.
+        caller = msgspec.structs.replace(caller, grant=self._identity.renewed(caller.grant))
         self._hold(exchange, caller, message)
         self._approvals.cancel(caller.grant.server, caller.session_id, message)
         judged, approval = self._gate.decide(caller.grant, message, era), None
@@ -97,16 +112,23 @@ class Dispatch:
         ours = [("Content-Type", JSON), ("Accept", f"{JSON}, {EVENT_STREAM}")]
         answer_filter, settle = self._filter(caller, message), partial(self._gate.settle, caller.grant, judged)
         outbound = self._outbound("POST", message, ours, caller, era, answer_filter, settle)
-        await self._relay(exchange, sink, caller, outbound)
+        await self._relay(exchange, sink, caller, self._attended(outbound, caller, message))
 
-    async def stream(self, exchange: Exchange, sink: Sink, caller: Caller) -> None:
-        """Open the server's stream of a legacy session; there is no message to judge. Raises `Refusal`."""
+    async def stream(self, exchange: Exchange, sink: Sink, caller: Caller, *, takes_notices: bool = True) -> None:
+        """Open the server's stream of a legacy session; there is no message to judge. Raises `Refusal`.
+
+        `takes_notices` where changed lists are announced on this stream, and not on another of the agent's.
+        """
+        server, session_id = caller.grant.server, caller.session_id
+        notices = None
+        if takes_notices and session_id is not None:
+            notices = Notices(lambda: self._announced.in_session(server, session_id))
         # An answer that was resumed arrives on such a stream, and may be a list.
-        await self._without_message(exchange, sink, caller, "GET", self._list_filter(caller))
+        await self._without_message(exchange, sink, caller, "GET", self._list_filter(caller), notices)
 
     async def end_session(self, exchange: Exchange, sink: Sink, caller: Caller) -> None:
         """End a legacy session. Raises `Refusal`."""
-        await self._without_message(exchange, sink, caller, "DELETE", None)
+        await self._without_message(exchange, sink, caller, "DELETE")
 
     def admit(self, exchange: Exchange, grant: Grant) -> None:
         """Record a request without a message, which nothing but that can stop. Raises `Refusal` (503)."""
@@ -115,18 +137,44 @@ class Dispatch:
             raise Refusal(503, "audit", decision.message, headers={"Retry-After": "1"})
 
     async def _without_message(
-        self, exchange: Exchange, sink: Sink, caller: Caller, method: str, answer_filter: AnswerFilter | None
+        self,
+        exchange: Exchange,
+        sink: Sink,
+        caller: Caller,
+        method: str,
+        answer_filter: AnswerFilter | None = None,
+        notices: Notices | None = None,
     ) -> None:
         self.admit(exchange, caller.grant)
         ours = [("Accept", EVENT_STREAM)]
         outbound = self._outbound(method, None, ours, caller, Era.LEGACY, answer_filter, lambda: False)
-        await self._relay(exchange, sink, caller, outbound)
+        await self._relay(exchange, sink, caller, msgspec.structs.replace(outbound, notices=notices))
 
     async def _relay(self, exchange: Exchange, sink: Sink, caller: Caller, outbound: Outbound) -> None:
         """Relay; a stream that only listens ends with its grant, which raises `TimeoutError`."""
-        lifetime_s = self._identity.remaining_s(caller.grant) if outbound.is_listening else None
-        async with asyncio.timeout(lifetime_s):
-            await caller.relay.run(exchange, sink, outbound)
+        relay = self._in_force.snapshot.relays.get(caller.grant.server)
+        if relay is None:
+            # Only the end of a session can come after the end of its grant and its server.
+            raise reply.session_not_found()
+        if not outbound.is_listening:
+            await relay.run(exchange, sink, outbound)
+            return
+        async with self._streams.lifetime(caller.grant, outbound.notices):
+            await relay.run(exchange, sink, outbound)
+
+    def _attended(self, outbound: Outbound, caller: Caller, message: Message) -> Outbound:
+        """Where a server says which changes it announces, it is heard."""
+        match message:
+            case Request(method="initialize"):
+                handshake = self._announced.handshake(caller.grant.server)
+                seal = handshake.opening(outbound.seal)
+                return msgspec.structs.replace(outbound, seal=seal, watch=handshake.read)
+            case Request() if message.method in ENDLESS:
+                subscription = Subscription()
+                notices = Notices(lambda: subscription.lists, message.id)
+                return msgspec.structs.replace(outbound, watch=subscription.read, notices=notices)
+            case _:
+                return outbound
 
     def _hold(self, exchange: Exchange, caller: Caller, message: Message) -> None:
         """Keep what the message takes up until its exchange is over."""
@@ -177,7 +225,7 @@ class Dispatch:
         return None
 
     def _list_filter(self, caller: Caller) -> AnswerFilter:
-        return ListFilter(caller.grant.engine, self._recorder.tools.learn, caller.grant.pins)
+        return ListFilter(partial(self._identity.judge, caller.grant), self._recorder.tools.learn, caller.grant.pins)
 
 
 def _refused(message: Message, decision: Decision, era: Era, exchange: Exchange, approval: Approval | None) -> Reply:

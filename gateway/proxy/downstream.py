@@ -2,15 +2,12 @@
 
 import asyncio
 import contextlib
-import enum
 import logging
-from collections.abc import Mapping
 from typing import Final
 
-import msgspec
 from aiohttp import web
 
-from gateway.addresses import Addresses, ForeignAddressError
+from gateway.addresses import ForeignAddressError
 from gateway.mcp import headers as mcp_headers
 from gateway.mcp.codes import INTERNAL_ERROR, INVALID_REQUEST
 from gateway.mcp.headers import Headers
@@ -19,11 +16,12 @@ from gateway.mcp.parse import MalformedError, parse_message
 from gateway.mcp.versions import Era, MismatchError, era_of
 from gateway.proxy import edge, reply
 from gateway.proxy.dispatch import Dispatch
+from gateway.proxy.endpoints import Endpoint, Role
 from gateway.proxy.identity import Identity
 from gateway.proxy.record import Exchange, Recorder
-from gateway.proxy.relay import Relay
 from gateway.proxy.reply import CLOSE, Refusal
 from gateway.proxy.sink import HttpSink, http_response
+from gateway.proxy.snapshot import InForce
 from gateway.proxy.sse_downstream import SseDownstream
 from gateway.proxy.transfer import EVENT_STREAM
 from gateway.proxy.underway import Underway
@@ -34,54 +32,20 @@ logger = logging.getLogger(__name__)
 AGENT_GONE: Final = 499
 
 
-class Role(enum.Enum):
-    """What is spoken at a path, by the methods there are for it."""
-
-    MCP = ("POST", "GET", "DELETE")
-    """Streamable HTTP, of either era."""
-    SSE_STREAM = ("GET",)
-    """Where an agent of 2024-11-05 listens."""
-    SSE_MESSAGES = ("POST",)
-    """Where it is told to send its messages."""
-
-
-class Endpoint(msgspec.Struct, frozen=True):
-    """One server as agents reach it at one path."""
-
-    server: str
-    relay: Relay
-    role: Role = Role.MCP
-
-
-def endpoints_of(relays: Mapping[str, Relay]) -> dict[str, Endpoint]:
-    """Every path that there is for these servers; without a server's name where there is only one."""
-    endpoints = {}
-    for name, relay in relays.items():
-        endpoints[f"/mcp/{name}"] = Endpoint(name, relay)
-        endpoints[f"/sse/{name}"] = Endpoint(name, relay, Role.SSE_STREAM)
-        endpoints[f"/messages/{name}"] = Endpoint(name, relay, Role.SSE_MESSAGES)
-        if len(relays) == 1:
-            endpoints |= {"/mcp": endpoints[f"/mcp/{name}"], "/sse": endpoints[f"/sse/{name}"]}
-    return endpoints
-
-
 class Downstream:
     """Handles every request on the agents' listener."""
 
     def __init__(
         self,
-        endpoints: Mapping[str, Endpoint],
+        in_force: InForce,
         *,
-        addresses: Addresses,
         identity: Identity,
         dispatch: Dispatch,
         sse: SseDownstream,
         recorder: Recorder,
         underway: Underway,
     ) -> None:
-        """`endpoints` by the exact path that reaches them, such as `/mcp/binassist`."""
-        self._endpoints = endpoints
-        self._addresses = addresses
+        self._in_force = in_force
         self._identity = identity
         self._dispatch = dispatch
         self._sse = sse
@@ -119,7 +83,7 @@ class Downstream:
     def _endpoint(self, target: str) -> Endpoint | None:
         """What is at a request's target, which has a query only where we gave it one ourselves."""
         path, mark, _ = target.partition("?")
-        endpoint = self._endpoints.get(path)
+        endpoint = self._in_force.snapshot.endpoints.get(path)
         return None if endpoint is None or (mark and endpoint.role is not Role.SSE_MESSAGES) else endpoint
 
     def refuse_unreadable(self, request: web.BaseRequest, status: int, error: BaseException | None) -> web.Response:
@@ -148,7 +112,7 @@ class Downstream:
     ) -> None:
         """Raises `Refusal` and `ForeignAddressError` for what is no request to one of our servers."""
         headers = list(request.headers.items())
-        self._addresses.check(headers)
+        self._in_force.snapshot.addresses.check(headers)
         edge.check_form(request, headers)
         if endpoint is None:
             raise Refusal(404, "path", "No MCP endpoint at this path.")
@@ -157,18 +121,18 @@ class Downstream:
         match endpoint.role, request.method:
             case Role.MCP, "POST":
                 message, era = await self._read(exchange, request, headers)
-                caller = self._dispatch.caller(grant, endpoint.relay, headers)
+                caller = self._dispatch.caller(grant, headers)
                 await self._dispatch.message(exchange, sink, caller, message, era)
             case Role.MCP, "GET":
                 edge.check_accept(headers, EVENT_STREAM)
-                caller = self._dispatch.caller(grant, endpoint.relay, headers)
+                caller = self._dispatch.caller(grant, headers)
                 exchange.at_close(self._underway.hold_stream(grant.server, grant.label))
                 await self._dispatch.stream(exchange, sink, caller)
             case Role.MCP, "DELETE":
-                await self._dispatch.end_session(exchange, sink, self._dispatch.caller(grant, endpoint.relay, headers))
+                await self._dispatch.end_session(exchange, sink, self._dispatch.caller(grant, headers))
             case Role.SSE_STREAM, "GET":
                 edge.check_accept(headers, EVENT_STREAM)
-                await self._sse.stream(exchange, sink, grant, endpoint.relay, request.remote or "")
+                await self._sse.stream(exchange, sink, grant, request.remote or "")
             case Role.SSE_MESSAGES, "POST":
                 conversation = self._sse.conversation(grant, request.raw_path.partition("?")[2])
                 message = await self._read_legacy(exchange, request, headers)

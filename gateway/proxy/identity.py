@@ -3,14 +3,14 @@
 Over stdio there is no token: whoever may use the gateway's socket names a grant.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
 from gateway.clock import Clock
 from gateway.errors import GatewayError
 from gateway.mcp.headers import Headers
-from gateway.policy.engine import Budget, Judge
+from gateway.policy.engine import NO_POLICY, Budget, Judge
 from gateway.proxy.pins import Pins
 from gateway.proxy.reply import Refusal
 from gateway.tokens import token_digest
@@ -34,14 +34,23 @@ class Grant(msgspec.Struct, frozen=True):
     """What the server's tools are held to; None where they are held to nothing."""
 
 
-class Identity:
-    """The grants, by the digest of their tokens and by label."""
+class Grants:
+    """The grants of one configuration, which do not change."""
 
-    def __init__(self, grants: Iterable[Grant], clock: Clock) -> None:
-        self._by_label = {grant.label: grant for grant in grants}
-        self._by_digest = {
-            grant.token_digest: grant for grant in self._by_label.values() if grant.token_digest is not None
+    def __init__(self, grants: Iterable[Grant]) -> None:
+        self.by_label: Mapping[str, Grant] = {grant.label: grant for grant in grants}
+        self.by_digest: Mapping[bytes, Grant] = {
+            grant.token_digest: grant for grant in self.by_label.values() if grant.token_digest is not None
         }
+        """Without those that have no token."""
+
+
+class Identity:
+    """The grants in force, by the digest of their tokens and by label."""
+
+    def __init__(self, grants: Callable[[], Grants], clock: Clock) -> None:
+        """`grants` gives those in force at the moment of the question."""
+        self._grants = grants
         self._clock = clock
 
     def resolve(self, headers: Headers, server: str) -> Grant:
@@ -51,14 +60,14 @@ class Identity:
         foreign token: a digest is always computed and always looked up.
         """
         token = _bearer_token(headers)
-        grant = self._by_digest.get(token_digest(token))
+        grant = self._grants().by_digest.get(token_digest(token))
         if not token or grant is None or grant.server != server or self._has_expired(grant):
             raise _unauthenticated()
         return grant
 
     def current(self, grant: Grant) -> Grant | None:
         """What a grant that was resolved earlier is now; None when it has been revoked or has expired since."""
-        now = self._by_label.get(grant.label)
+        now = self._grants().by_label.get(grant.label)
         if now is None or (now.token_digest, now.server) != (grant.token_digest, grant.server):
             return None
         if self._has_expired(now):
@@ -77,12 +86,17 @@ class Identity:
 
         Raises `GatewayError`, with a sentence for that user, where it is unknown or has expired.
         """
-        grant = self._by_label.get(label)
+        grant = self._grants().by_label.get(label)
         if grant is None:
             raise GatewayError(f"no grant has the label {label!r}; see `grants` in the configuration")
         if self._has_expired(grant):
             raise GatewayError(f"the grant {label!r} has expired; see its `expires` in the configuration")
         return grant
+
+    def judge(self, grant: Grant) -> Judge:
+        """What judges for a grant that was resolved earlier: the policy it has now."""
+        now = self.current(grant)
+        return NO_POLICY if now is None else now.engine
 
     def remaining_s(self, grant: Grant) -> float | None:
         """How long the grant is still good for, in seconds; None for ever."""

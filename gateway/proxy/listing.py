@@ -12,9 +12,14 @@ from gateway.proxy.pins import Pins
 class ListFilter(AnswerFilter):
     """Filters the lists in what one server sends to one grant."""
 
-    def __init__(self, engine: Judge, learn: Callable[[Iterable[str]], None], pins: Pins | None = None) -> None:
-        """`learn` is told the names of the tools that the server itself lists; `pins` is what it is held to."""
-        self._engine = engine
+    def __init__(
+        self, judge: Callable[[], Judge], learn: Callable[[Iterable[str]], None], pins: Pins | None = None
+    ) -> None:
+        """`judge` gives what is in force when a list passes.
+
+        `learn` is told the names of the tools that the server itself lists; `pins` is what it is held to.
+        """
+        self._judge = judge
         self._pins = pins
         self._learn = learn
 
@@ -33,11 +38,12 @@ class ListFilter(AnswerFilter):
     def _visible(self, governance: Governance, entries: Any) -> list[Any]:
         if not isinstance(entries, list):
             raise UnreadableAnswerError("The server sent a list that is no array.")
+        engine = self._judge()
         if governance is not Governance.TOOL_LIST:
-            return entries if self._engine.default_allows else []
+            return entries if engine.default_allows else []
         tools = [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("name"), str)]
         self._learn(tool["name"] for tool in tools)
         if self._pins is not None:
             # Every entry is compared, also those that this grant does not see.
             tools = list(filter(self._pins.shows, tools))
-        return [tool for tool in tools if self._engine.sees(tool["name"])]
+        return [tool for tool in tools if engine.sees(tool["name"])]

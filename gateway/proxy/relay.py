@@ -5,8 +5,9 @@ legacy one it runs on to its end, unread (design: protocol, section 4, rule 7).
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
@@ -21,6 +22,7 @@ from gateway.policy import names
 from gateway.policy.decision import Decision, Verdict
 from gateway.proxy import reply
 from gateway.proxy.answer_filter import AnswerFilter
+from gateway.proxy.notices import Notices
 from gateway.proxy.record import Exchange, Outcome
 from gateway.proxy.sink import Sink
 from gateway.proxy.transfer import JSON, BrokenStreamError, Transfer
@@ -53,6 +55,10 @@ class Outbound(msgspec.Struct, frozen=True):
     """Makes the server's session id the agent's."""
     settle: Callable[[], bool]
     """Gives back what the call spent; True when there was something."""
+    watch: Callable[[bytes], None] | None = None
+    """Told every message of the answer, where somebody learns from it."""
+    notices: Notices | None = None
+    """What the gateway itself may have to say on the answer's stream."""
 
     @property
     def body(self) -> bytes | None:
@@ -93,21 +99,48 @@ class Relay:
 
     def __init__(self, upstream: Upstream, tasks: Tasks, keep_alive_s: float) -> None:
         """`keep_alive_s` is how long a stream of events may be silent before the agent gets a comment."""
-        self._upstream = upstream
+        self.upstream = upstream
         self._tasks = tasks
         self._keep_alive_s = keep_alive_s
+        self._users = 0
+        self._unused = asyncio.Event()
+
+    async def retire(self) -> None:
+        """Nothing new comes this way: close the connections to the server when the last exchange is over."""
+        try:
+            while self._users:
+                self._unused.clear()
+                await self._unused.wait()
+        finally:
+            await self.upstream.close()
 
     async def run(self, exchange: Exchange, sink: Sink, outbound: Outbound) -> None:
         """Forward, and pass the answer on. Failures of the server become answers, not exceptions.
 
         Raises `ConnectionError` or `CancelledError` when the agent has gone; the exchange is taken care of.
         """
+        with self._in_use():
+            await self._run(exchange, sink, outbound)
+
+    @contextlib.contextmanager
+    def _in_use(self) -> Iterator[None]:
+        self._users += 1
+        try:
+            yield
+        finally:
+            self._users -= 1
+            if not self._users:
+                self._unused.set()
+
+    async def _run(self, exchange: Exchange, sink: Sink, outbound: Outbound) -> None:
         transfer = Transfer(
             exchange,
             sink,
             self._tasks,
             answer_filter=outbound.answer_filter,
             seal=outbound.seal,
+            watch=outbound.watch,
+            notices=outbound.notices,
             keep_alive_s=self._keep_alive_s,
         )
         exchange.forwarded()
@@ -140,7 +173,7 @@ class Relay:
     async def _send(self, outbound: Outbound) -> Answer:
         message = outbound.message
         is_repeatable = isinstance(message, Request) and message.method in REPEATABLE
-        return await self._upstream.send(
+        return await self.upstream.send(
             outbound.method,
             outbound.headers,
             outbound.body,
@@ -152,7 +185,7 @@ class Relay:
 
     def _timeout_s(self, outbound: Outbound) -> float | None:
         """How long each piece of the answer may take; None for streams that are there to be silent."""
-        message, upstream = outbound.message, self._upstream
+        message, upstream = outbound.message, self.upstream
         if outbound.is_listening:
             return None
         if isinstance(message, Request) and message.method == "tools/call":
@@ -186,11 +219,13 @@ class Relay:
         """Read an abandoned call's answer to its end, within the server's time-out."""
         rule, rolled_back = "", False
         try:
-            async with asyncio.timeout(self._timeout_s(outbound)):
-                answer = await sending
-                exchange.answered(answer.status)
-                async for chunk in answer.chunks():
-                    exchange.sent(len(chunk))
+            # Begins before anything that is told that `run` has ended.
+            with self._in_use():
+                async with asyncio.timeout(self._timeout_s(outbound)):
+                    answer = await sending
+                    exchange.answered(answer.status)
+                    async for chunk in answer.chunks():
+                        exchange.sent(len(chunk))
         except UpstreamError as error:
             rule, rolled_back = error.failure.value, not error.may_have_run and outbound.settle()
             self._give_up(outbound, error.failure)
@@ -211,10 +246,11 @@ class Relay:
             self._tasks.spawn(self._tell(cancellation), "cancel at the server")
 
     async def _tell(self, outbound: Outbound) -> None:
-        answer = await self._upstream.send(
-            outbound.method, outbound.headers, outbound.body, grant=outbound.grant, timeout_s=_CANCEL_TIMEOUT_S
-        )
-        answer.close()
+        with self._in_use():
+            answer = await self.upstream.send(
+                outbound.method, outbound.headers, outbound.body, grant=outbound.grant, timeout_s=_CANCEL_TIMEOUT_S
+            )
+            answer.close()
 
 
 def _release(sending: asyncio.Task[Answer]) -> None:

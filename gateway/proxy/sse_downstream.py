@@ -21,7 +21,6 @@ from gateway.proxy.dispatch import Dispatch
 from gateway.proxy.identity import Grant
 from gateway.proxy.message_sink import MessageSink
 from gateway.proxy.record import Exchange
-from gateway.proxy.relay import Relay
 from gateway.proxy.sink import Sink
 from gateway.proxy.transfer import EVENT_STREAM
 
@@ -41,14 +40,14 @@ class SseDownstream:
         self._keep_alive_s = keep_alive_s
         self._open: dict[str, Conversation] = {}
 
-    async def stream(self, exchange: Exchange, sink: Sink, grant: Grant, relay: Relay, peer: str) -> None:
+    async def stream(self, exchange: Exchange, sink: Sink, grant: Grant, peer: str) -> None:
         """A GET: open a session, which lasts as long as the stream does.
 
         Raises `Refusal` before it has begun, `ConnectionError` when the agent leaves, and `TimeoutError` when its
         grant ends.
         """
         stream = AgentStream(sse.encode_event, self._keep_alive_s)
-        conversation = Conversation(secrets.token_urlsafe(24), grant, relay, peer, stream)
+        conversation = Conversation(secrets.token_urlsafe(24), grant, peer, stream)
         async with self._conversations.open(exchange, conversation):
             self._open[conversation.id] = conversation
             try:
@@ -79,13 +78,13 @@ class SseDownstream:
         if conversation.id not in self._open:
             # The agent's stream ended while the body was being read.
             raise reply.session_not_found()
-        caller = self._dispatch.caller(conversation.grant, conversation.relay, conversation.headers(headers))
+        caller = self._dispatch.caller(conversation.grant, conversation.headers(headers))
         status = 202
         if not isinstance(message, Request):
             told = await self._conversations.tell(exchange, conversation, caller, message, Era.LEGACY)
             status = told if told >= 400 else 202
         elif claimed_version(message) is not None:
-            exchange.decided(conversation.grant, message, _MODERN)
+            exchange.decided(caller.grant, message, _MODERN)
             refused = MessageSink(conversation, message, Era.LEGACY, exchange.id)
             await refused.reply(reply.legacy_only(message))
         else:

@@ -28,7 +28,6 @@ from gateway.proxy.dispatch import Caller, Dispatch
 from gateway.proxy.edge import MAX_BODY_BYTES
 from gateway.proxy.identity import Grant
 from gateway.proxy.record import Exchange, Recorder
-from gateway.proxy.relay import Relay
 from gateway.proxy.reply import Refusal
 from gateway.proxy.underway import ID_IN_FLIGHT, Underway
 from gateway.stdio_socket import Welcome
@@ -55,13 +54,13 @@ class StdioDownstream:
         self._recorder = recorder
         self._underway = underway
 
-    async def run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, grant: Grant, relay: Relay) -> None:
+    async def run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, grant: Grant) -> None:
         """One conversation, from its first line until the agent ends it or its grant does.
 
         Raises `Refusal` before it has begun, `ConnectionError` when the agent leaves or stops reading, and
         `TimeoutError` when its grant ends. Once it has begun the connection is closed at its end.
         """
-        conversation = Conversation(secrets.token_urlsafe(24), grant, relay, PEER, AgentStream(encode_line, None))
+        conversation = Conversation(secrets.token_urlsafe(24), grant, PEER, AgentStream(encode_line, None))
         with self._recorder.exchange(grant.server, PEER, _METHOD) as exchange, self._underway.exchange():
             exchange.identified(grant)
             try:
@@ -133,7 +132,7 @@ class StdioDownstream:
             headers = mcp_headers.mirrored(message)
             if isinstance(message, Request):
                 headers += conversation.param_headers(message)
-        return self._dispatch.caller(conversation.grant, conversation.relay, headers)
+        return self._dispatch.caller(conversation.grant, headers)
 
     def _cancel(self, exchange: Exchange, conversation: Conversation, message: Notification | Response) -> bool:
         """Whether a message cancels a modern request, which closing its stream to the server does. Done here if so.

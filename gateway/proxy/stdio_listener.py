@@ -7,7 +7,6 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +16,6 @@ from gateway import stdio_socket
 from gateway.errors import GatewayError
 from gateway.proxy import sink
 from gateway.proxy.identity import Identity
-from gateway.proxy.relay import Relay
 from gateway.proxy.stdio_downstream import StdioDownstream
 from gateway.stdio_socket import Hello, Welcome
 from gateway.tasks import Tasks
@@ -30,13 +28,10 @@ GREETING_TIMEOUT_S: Final = 10.0
 class StdioListener:
     """Takes connections, once started."""
 
-    def __init__(
-        self, state_dir: Path, identity: Identity, relays: Mapping[str, Relay], downstream: StdioDownstream
-    ) -> None:
-        """`relays` by the name of the server. The state directory must be this process's own."""
+    def __init__(self, state_dir: Path, identity: Identity, downstream: StdioDownstream) -> None:
+        """The state directory must be this process's own."""
         self._state_dir = state_dir
         self._identity = identity
-        self._relays = relays
         self._downstream = downstream
         self._connections = Tasks()
         self._arrival = asyncio.Event()
@@ -81,7 +76,7 @@ class StdioListener:
             if self._server is None:
                 # Without a word, so that the command looks for the next gateway.
                 return
-            await self._downstream.run(reader, writer, grant, self._relays[grant.server])
+            await self._downstream.run(reader, writer, grant)
         except GatewayError as error:
             logger.warning("a connection over stdio was refused: %s", error)
             writer.write(stdio_socket.encode(Welcome(error=str(error))))

@@ -9,6 +9,7 @@ from typing import Final
 from gateway.mcp import headers as mcp_headers
 from gateway.mcp import sse
 from gateway.proxy.answer_filter import AnswerFilter, UnreadableAnswerError
+from gateway.proxy.notices import Notices
 from gateway.proxy.record import Exchange
 from gateway.proxy.sink import Sink
 from gateway.proxy.upstream import Answer, Failure, UpstreamError
@@ -50,14 +51,21 @@ class Transfer:
         answer_filter: AnswerFilter | None,
         seal: Callable[[str], str],
         keep_alive_s: float,
+        watch: Callable[[bytes], None] | None = None,
+        notices: Notices | None = None,
     ) -> None:
-        """`seal` makes the server's session id the agent's; `answer_filter` is applied where given."""
+        """`seal` makes the server's session id the agent's; `answer_filter` is applied where given.
+
+        `watch` is told every message of the answer; `notices` are put between the events of a stream.
+        """
         self._exchange = exchange
         self._sink = sink
         self._tasks = tasks
         self._answer_filter = answer_filter
         self._seal = seal
         self._keep_alive_s = keep_alive_s
+        self._watch = watch
+        self._notices = notices
 
     async def run(self, answer: Answer, *, is_awaited: bool) -> None:
         """Pass the whole answer on; `is_awaited` where the agent needs one to a request of its own.
@@ -72,12 +80,14 @@ class Transfer:
             await self._pass_events(answer, headers)
             return
         is_long = answer.content_length is None or answer.content_length > MAX_GATHERED_BYTES
-        if self._answer_filter is None and is_long:
+        if self._answer_filter is None and self._watch is None and is_long:
             await self._pass_bytes(answer, headers)
             return
         body = await answer.read(MAX_LIST_BYTES)
         if self._answer_filter is not None:
             body = self._filtered_body(self._answer_filter, answer, body)
+        if self._watch is not None:
+            self._watch(body)
         await self._begin(answer, headers, len(body))
         await self._write(body)
         await self._sink.end()
@@ -97,10 +107,12 @@ class Transfer:
         """Pass events on one by one, each whole."""
         await self._begin(answer, headers, None)
         splitter = sse.EventSplitter(MAX_EVENT_BYTES)
-        async with self._kept_alive():
+        async with self._accompanied():
             try:
                 async for chunk in answer.chunks():
                     events = _split(splitter, chunk)
+                    if self._watch is not None:
+                        self._watch_events(self._watch, events)
                     if self._answer_filter is not None:
                         events = [_filtered(self._answer_filter.filter_event, event) for event in events]
                     if events:
@@ -125,17 +137,35 @@ class Transfer:
         await self._sink.write(data)
         self._exchange.sent(len(data))
 
+    def _watch_events(self, watch: Callable[[bytes], None], events: list[bytes]) -> None:
+        for event in events:
+            if data := sse.event_data(event):
+                watch(data)
+
     @contextlib.asynccontextmanager
-    async def _kept_alive(self) -> AsyncIterator[None]:
-        """Comments on the stream whenever it has been silent, so that neither agents nor proxies give it up."""
-        keeping = self._tasks.spawn(self._keep_alive(), "keep a stream alive")
+    async def _accompanied(self) -> AsyncIterator[None]:
+        """What we say ourselves on a stream of events, while it is open."""
+        ours = [self._tasks.spawn(self._keep_alive(), "keep a stream alive")]
+        if self._notices is not None:
+            ours.append(self._tasks.spawn(self._notify(self._notices), "tell of changed lists"))
         try:
             yield
         finally:
-            keeping.cancel()
+            for task in ours:
+                task.cancel()
+
+    async def _notify(self, notices: Notices) -> None:
+        """Only whole events are ever written, each at once, so a notice is between two of the server's."""
+        with contextlib.suppress(ConnectionError):
+            while True:
+                for message in await notices.next():
+                    await self._write(sse.encode_event(message))
 
     async def _keep_alive(self) -> None:
-        """Only whole events are ever written, so a comment between two writes is between two events."""
+        """Comments whenever the stream has been silent, so that neither agents nor proxies give it up.
+
+        Only whole events are ever written, so a comment between two writes is between two events.
+        """
         sent_before = -1
         # An agent that has gone is noticed where the answer is written.
         with contextlib.suppress(ConnectionError):

@@ -68,8 +68,9 @@ def no_announcement(_: Approval) -> None:
 
 
 async def start(aiohttp_client, desk: ApprovalDesk, tokens: dict[bytes, str]) -> TestClient:
-    routes = Api(desk, tokens).routes()
-    return await aiohttp_client(make_application(CollectorRegistry(), {}, Addresses.of("127.0.0.1"), routes))
+    routes = Api(desk, lambda: tokens).routes()
+    addresses = Addresses.of("127.0.0.1")
+    return await aiohttp_client(make_application(CollectorRegistry(), dict, dict, lambda: addresses, routes))
 
 
 async def ask(client: TestClient, method: str, path: str, token: str = TOKEN, **more: Any) -> tuple[int, Any]:

@@ -35,7 +35,8 @@ def start(aiohttp_client, registry: CollectorRegistry) -> StartHealth:
 
     async def start(**probes: bool) -> TestClient:
         made = {name: probe(result) for name, result in probes.items()}
-        return await aiohttp_client(make_application(registry, made, Addresses.of("127.0.0.1")))
+        addresses = Addresses.of("127.0.0.1")
+        return await aiohttp_client(make_application(registry, lambda: made, lambda: {"more": 1}, lambda: addresses))
 
     return start
 
@@ -65,9 +66,9 @@ async def test_a_gateway_that_runs_is_alive_whatever_its_servers_do(start: Start
     ids=["no probe", "all ok", "one fails", "all fail"],
 )
 async def test_ready_is_when_every_probe_is(start: StartHealth, probes, status, body):
-    """Readiness names each probe and how it stands."""
+    """Readiness names each probe and how it stands; details are told and decide nothing."""
     response = await (await start(**probes)).get("/readyz")
-    assert (response.status, await response.json()) == (status, body)
+    assert (response.status, await response.json()) == (status, body | {"more": 1})
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz", "/nothing"])

@@ -76,7 +76,7 @@ async def before_real(tmp_path: Path) -> AsyncIterator[RunningGateway]:
 
 def way_of(gateway: RunningGateway) -> SseUpstream:
     """The gateway's way to the server."""
-    way = gateway.gateway.endpoint("binassist").relay._upstream
+    way = gateway.gateway.relay("binassist").upstream
     assert isinstance(way, SseUpstream)
     return way
 

@@ -87,7 +87,7 @@ def open_descriptors() -> int:
 
 def way_of(gateway: RunningGateway) -> StdioUpstream:
     """The gateway's way to the server."""
-    way = gateway.gateway.endpoint("binassist").relay._upstream
+    way = gateway.gateway.relay("binassist").upstream
     assert isinstance(way, StdioUpstream)
     return way
 

@@ -16,6 +16,7 @@ from gateway.mcp.versions import Era
 from gateway.metrics import KnownNames, Metrics
 from gateway.policy.decision import ApprovalTerms, Verdict
 from gateway.policy.engine import Engine
+from gateway.proxy import identity
 from gateway.proxy.approval import ApprovalStep, PendingCall, Resolution
 from gateway.proxy.gate import Gate
 from gateway.proxy.identity import Grant, Identity
@@ -49,7 +50,7 @@ class Grants(Identity):
     """One grant, which may be changed or revoked."""
 
     def __init__(self, only: Grant, clock: ManualClock) -> None:
-        super().__init__([only], clock)
+        super().__init__(lambda: identity.Grants([only]), clock)
         self.now: Grant | None = only
 
     def current(self, grant: Grant) -> Grant | None:

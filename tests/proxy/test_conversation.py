@@ -1,13 +1,11 @@
 """One agent's stream by itself: its order, its end, and what a session is known by."""
 
 import asyncio
-from typing import cast
 
 import pytest
 
 from gateway.proxy import conversation
 from gateway.proxy.conversation import AgentStream, Conversation
-from gateway.proxy.relay import Relay
 from tests.support.grants import grant
 from tests.support.messages import call, request
 from tests.support.waiting import eventually
@@ -32,7 +30,7 @@ class Agent:
 
 def session() -> Conversation:
     """A session that no server knows of yet."""
-    return Conversation("s", grant(), cast("Relay", None), "127.0.0.1", AgentStream(bytes, 60))
+    return Conversation("s", grant(), "127.0.0.1", AgentStream(bytes, 60))
 
 
 async def test_events_are_written_in_the_order_in_which_they_were_sent():

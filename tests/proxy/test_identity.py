@@ -8,7 +8,7 @@ import pytest
 from gateway.clock import ManualClock
 from gateway.errors import GatewayError
 from gateway.proxy import identity
-from gateway.proxy.identity import MAX_TOKEN_LENGTH, Grant, Identity
+from gateway.proxy.identity import MAX_TOKEN_LENGTH, Grant, Grants, Identity
 from gateway.proxy.reply import Refusal
 from gateway.tokens import token_digest
 from tests.support.grants import bare_grant, grant
@@ -21,7 +21,8 @@ LONGEST = grant("long", token="x" * MAX_TOKEN_LENGTH)
 
 def resolver(*grants: Grant, clock: ManualClock | None = None) -> Identity:
     """An identity of these grants, or of the ones above."""
-    return Identity(grants or (ALICE, BOB, WITH_COMMA, LONGEST, bare_grant()), clock or ManualClock())
+    known = Grants(grants or (ALICE, BOB, WITH_COMMA, LONGEST, bare_grant()))
+    return Identity(lambda: known, clock or ManualClock())
 
 
 def refusal_of(headers: list[tuple[str, str]], server: str = "binassist") -> Refusal:

@@ -34,7 +34,7 @@ SEED = engine(hide=["secret_*"], tools=RULES)
 def list_filter(judge: Judge = SEED, learned: list[str] | None = None) -> ListFilter:
     """A filter by this policy, whose lessons go into `learned`."""
     lessons: list[str] = [] if learned is None else learned
-    return ListFilter(judge, lessons.extend)
+    return ListFilter(lambda: judge, lessons.extend)
 
 
 def answer(result: Any) -> bytes:

@@ -1,6 +1,6 @@
 """From an HTTP answer to messages on the agent's one stream. Whole exchanges are shown in tests/functional."""
 
-from typing import Any, cast
+from typing import Any
 
 import orjson
 import pytest
@@ -11,7 +11,6 @@ from gateway.mcp.versions import Era
 from gateway.proxy import message_sink, reply
 from gateway.proxy.conversation import AgentStream, Conversation
 from gateway.proxy.message_sink import MessageSink
-from gateway.proxy.relay import Relay
 from gateway.proxy.reply import Reply
 from gateway.proxy.upstream import UpstreamError
 from tests.support.grants import grant
@@ -47,7 +46,7 @@ def heard() -> Heard:
 @pytest.fixture
 def session(heard: Heard) -> Conversation:
     """The agent's session."""
-    return Conversation("s", grant(), cast("Relay", None), "127.0.0.1", heard)
+    return Conversation("s", grant(), "127.0.0.1", heard)
 
 
 async def test_a_body_becomes_one_message_byte_for_byte(heard: Heard, session: Conversation):

@@ -78,7 +78,7 @@ async def test_a_call_that_takes_too_long_is_cancelled_at_the_server(
         return server.default_answer(message)
 
     upstream.script = stall
-    gateway.gateway.endpoint("binassist").relay._upstream.timeout_s = 0.1
+    gateway.gateway.relay("binassist").upstream.timeout_s = 0.1
     headers = {"Mcp_Session_Id": session_id, "Mcp_Method": "tools/call"}
     if is_abandoned:
         with pytest.raises(TimeoutError):

@@ -14,7 +14,7 @@ async def test_a_silent_stream_is_kept_alive_between_events(
     gateway: RunningGateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ):
     """Comments come while the server is silent, never inside an event that has come in half."""
-    monkeypatch.setattr(gateway.gateway.endpoint("binassist").relay, "_keep_alive_s", 0.02)
+    monkeypatch.setattr(gateway.gateway.relay("binassist"), "_keep_alive_s", 0.02)
 
     async def script(server: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
         response = await open_stream(request)

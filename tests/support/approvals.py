@@ -75,4 +75,4 @@ def unusable(path: Path) -> Iterator[None]:
 def asking_for_get_code(monkeypatch: pytest.MonkeyPatch, *, hold_s: float = 0) -> None:
     """From here on gateways ask for approval of `get_code`, and hold each such call open for so long."""
     terms = ApprovalTerms(expires_ns=LIFETIME_NS, hold_ns=round(hold_s * SECOND_NS))
-    monkeypatch.setattr("gateway.app.Engine", type("Asking", (AskingEngine,), {"terms": terms}))
+    monkeypatch.setattr("gateway.assembly.Engine", type("Asking", (AskingEngine,), {"terms": terms}))

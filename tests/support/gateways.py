@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,16 @@ def write_config(directory: Path, upstream_url: str | None, policies: dict[str, 
     return path
 
 
+def edit_config(path: Path, edit: Callable[[dict[str, Any]], object]) -> None:
+    """Change what is written in a configuration, in one step: whoever reads it finds all of it."""
+    document = json.loads(path.read_text())
+    edit(document)
+    draft = path.with_name("draft")
+    draft.write_text(json.dumps(document))
+    draft.chmod(0o600)
+    draft.rename(path)
+
+
 class RunningGateway:
     """A started gateway with a clock that the test moves, and a client for raw requests."""
 
@@ -108,6 +119,11 @@ class RunningGateway:
         url = f"{self.admin_url}/api/{path}"
         async with self.client.request(method, url, json=body or {}, headers=headers) as response:
             return response.status, await response.json()
+
+    async def reload(self, edit: Callable[[dict[str, Any]], object] = lambda _: None) -> bool:
+        """Edit the configuration and reload it; whether it was taken."""
+        edit_config(self.config.source, edit)
+        return await self.gateway.reloader.reload()
 
     def connections(self) -> int:
         """How many agents' connections are open."""

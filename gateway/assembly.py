@@ -1,0 +1,151 @@
+"""From a configuration to a snapshot of the gateway, which takes over from the one before it what has not changed.
+
+A pure description of what is to be: nothing is connected, opened or swapped here. Called by `app`.
+"""
+
+from functools import partial
+from typing import assert_never
+
+import msgspec
+
+from gateway.addresses import Addresses
+from gateway.clock import Clock
+from gateway.config import Config, HttpServer, Server, StdioServer
+from gateway.config import Grant as GrantSettings
+from gateway.errors import StateError
+from gateway.policy.engine import NO_POLICY, Engine
+from gateway.policy.tables import compile_policy
+from gateway.proxy.command import Command
+from gateway.proxy.endpoints import endpoints_of
+from gateway.proxy.gate import GrantBudget
+from gateway.proxy.http_upstream import HttpUpstream
+from gateway.proxy.identity import Grant, Grants
+from gateway.proxy.pins import Pins
+from gateway.proxy.record import Recorder
+from gateway.proxy.relay import Relay
+from gateway.proxy.snapshot import Snapshot
+from gateway.proxy.sse_upstream import SseUpstream
+from gateway.proxy.stdio_upstream import StdioUpstream
+from gateway.proxy.upstream import Upstream
+from gateway.store.counters import CounterStore
+from gateway.store.pin_file import PinFile, load_pins, pin_path
+from gateway.tasks import Tasks
+
+
+class Pinned(msgspec.Struct, frozen=True):
+    """What is pinned of a server, and what it was last seen to be."""
+
+    file: PinFile
+    pins: Pins
+
+
+class Assembled(msgspec.Struct, frozen=True):
+    """A configuration and what was made of it."""
+
+    config: Config
+    snapshot: Snapshot
+    engines: dict[str, Engine]
+    """By the name of the policy."""
+    pins: dict[str, Pinned]
+    """Of the servers that are held to something, by their names."""
+
+
+class Assembly:
+    """Puts snapshots together around the state that outlives them."""
+
+    def __init__(self, store: CounterStore, recorder: Recorder, tasks: Tasks) -> None:
+        self._store = store
+        self._recorder = recorder
+        self._tasks = tasks
+
+    def assemble(self, config: Config, before: Assembled | None = None) -> Assembled:
+        """What `config` makes of the gateway.
+
+        The servers of `before` that are the same keep their connections; grants that are the same keep their
+        budgets, and so the counters that they have found. Raises `StateError` where a server's pins cannot be had.
+        """
+        pins = {
+            server.name: self._pinned(server, config, before)
+            for server in config.servers.values()
+            if server.pin is not None
+        }
+        engines = {name: Engine(compile_policy(policy)) for name, policy in config.policies.items()}
+        grants = [self._grant(grant, engines, pins, before) for grant in config.grants]
+        snapshot = Snapshot(
+            grants=Grants(grants),
+            relays={
+                server.name: self._relay(server, config.keep_alive_s, before) for server in config.servers.values()
+            },
+            endpoints=endpoints_of(config.servers),
+            addresses=Addresses.of(config.listen.host, config.allowed_hosts, config.allowed_origins),
+            admin_addresses=Addresses.of(config.admin_listen.host, config.allowed_hosts),
+            admin_tokens={token.token_sha256: token.label for token in config.admin_tokens},
+        )
+        return Assembled(config, snapshot, engines, pins)
+
+    def _grant(
+        self, grant: GrantSettings, engines: dict[str, Engine], pins: dict[str, Pinned], before: Assembled | None
+    ) -> Grant:
+        policy = grant.policy or ""
+        engine = engines.get(policy)
+        made = Grant(
+            label=grant.label,
+            server=grant.server,
+            policy=policy,
+            token_digest=grant.token_sha256,
+            expires_ns=grant.expires_ns,
+            engine=engine or NO_POLICY,
+            budget=GrantBudget(
+                self._store, grant.server, policy, grant.label, engine.policy.counters if engine else ()
+            ),
+        )
+        if grant.server in pins:
+            made = msgspec.structs.replace(made, pins=pins[grant.server].pins)
+        known = before.snapshot.grants.by_label.get(grant.label) if before else None
+        return known if known is not None and _terms(known) == _terms(made) else made
+
+    def _relay(self, server: Server, keep_alive_s: float, before: Assembled | None) -> Relay:
+        if before is not None and before.config.servers.get(server.name) == server:
+            return before.snapshot.relays[server.name]
+        return Relay(make_upstream(server, self._tasks, self._recorder.clock), self._tasks, keep_alive_s)
+
+    def _pinned(self, server: Server, config: Config, before: Assembled | None) -> Pinned:
+        handling = server.pin or "hide"
+        file = load_pins(pin_path(config.state_dir, server.name))
+        if file is None:
+            raise StateError(
+                f"the server {server.name} has `pin: {handling}` and nothing is pinned; run `gateway pin` first"
+            )
+        if before is not None and before.config.servers.get(server.name) == server:
+            known = before.pins[server.name]
+            if known.file == file:
+                return known
+        report = partial(self._recorder.tool_differs, server.name, handling)
+        return Pinned(file, Pins(server.name, handling, file.tools, report))
+
+
+def make_upstream(server: Server, tasks: Tasks, clock: Clock) -> Upstream:
+    """The way to a server, not yet opened; `tasks` runs what it does beside sending."""
+    match server:
+        case StdioServer():
+            command = Command(server.command, server.env, server.folder)
+            return StdioUpstream(server.name, command, server.timeout_s, server.tool_timeouts_s, clock)
+        case HttpServer(transport="sse"):
+            return SseUpstream(server.name, server.url, server.headers, server.timeout_s, server.tool_timeouts_s, tasks)
+        case HttpServer():
+            return HttpUpstream(server.name, server.url, server.headers, server.timeout_s, server.tool_timeouts_s)
+        case _:
+            assert_never(server)
+
+
+def _terms(grant: Grant) -> tuple[object, ...]:
+    """All that a grant is. Two policies of one revision judge alike."""
+    return (
+        grant.label,
+        grant.token_digest,
+        grant.server,
+        grant.policy,
+        grant.expires_ns,
+        grant.engine.revision,
+        id(grant.pins),
+    )
