@@ -14,7 +14,7 @@ COMPILE := CYTHON_FORCE_REGEN=1 $(VENV)/python setup.py --quiet build_ext --inpl
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run demo test coverage check conformance matrix bench build clients node dist pins clean
+.PHONY: help run demo test coverage check conformance matrix storm bench build clients node dist pins clean
 
 help: ## List what make can do
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -54,6 +54,9 @@ breakages: build ## Break the gateway on purpose, in copies, and see that the te
 
 soak: build clients node ## Ten minutes of mixed traffic (MINUTES=10), and whether anything grew
 	$(VENV)/python -m tests.soak.run $(or $(MINUTES),10) --install build/node-clients --node build/node
+
+storm: build ## A thousand reloads under load (RELOADS=1000), and whether each call was judged by one policy
+	$(VENV)/python -m tests.storm.run $(or $(RELOADS),1000)
 
 bench: build ## Measure the compiled core beside its plain twin
 	$(VENV)/python bench/core.py
