@@ -30,6 +30,9 @@ POLICY: dict[str, Any] = {
     "default": "allow",
     "tools": {"get_code": {"limits": [{"counter": "code", "window": "minute", "max": 2, "scope": "grant"}]}},
 }
+LEGACY, MODERN = (
+    next(agent for agent in PYTHON_AGENTS if agent.name == f"mcp 2.3.0 {era}") for era in ("legacy", "modern")
+)
 ARGUMENTS = {"name": "main", "options": {"depth": 1, "style": "c"}}
 
 
@@ -369,7 +372,7 @@ async def test_a_changed_policy_forgets_what_was_approved(upstream: ScriptedUpst
     assert upstream.received == []
 
 
-@pytest.mark.parametrize("agent", PYTHON_AGENTS[1:3], ids=lambda agent: agent.name)
+@pytest.mark.parametrize("agent", [LEGACY, MODERN], ids=lambda agent: agent.name)
 async def test_official_clients_see_pending_and_then_success(
     start_gateway: StartGateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch, agent: Agent
 ):
