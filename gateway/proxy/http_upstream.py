@@ -1,22 +1,23 @@
-"""The way to an MCP server over HTTP: a connection pool and its time-outs."""
+"""The way to an MCP server over HTTP: its connections, what goes out on them, and what each failure means."""
 
 import asyncio
-import functools
 import os
+import re
+import ssl
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Final
 
-import aiohttp
-from multidict import CIMultiDict
 from yarl import URL
 
 from gateway import __version__
+from gateway.proxy.http_connection import BrokenConnectionError, Response
+from gateway.proxy.http_pool import CONNECT_TIMEOUT_S, HttpPool
 from gateway.proxy.upstream import Answer, Failure, Upstream, UpstreamError
 
-CONNECT_TIMEOUT_S: Final = 2.0
-# Servers close idle connections after 5 s (hypercorn, Node); one that is reused at that moment fails.
-IDLE_CONNECTION_S: Final = 3.0
 MAX_CONNECTIONS: Final = 1024
+
+_UNSENDABLE: Final = re.compile(rb"[\r\n\0]")
 
 
 class HttpUpstream(Upstream):
@@ -28,24 +29,22 @@ class HttpUpstream(Upstream):
         """As for `Upstream`; `headers` go with every request."""
         super().__init__(name, timeout_s, tool_timeouts_s)
         self.url = url
-        self._headers = headers
-        self._pools: dict[bool, aiohttp.ClientSession] = {}
+        self._own_headers = _own_headers(URL(url), headers)
+        self._replaced = frozenset(name.lower() for name, _ in self._own_headers)
+        self._pools: dict[bool, HttpPool] = {}
 
     def open(self) -> None:
-        """Make the connection pool; needs a running loop."""
+        """Make the connection pools; needs a running loop."""
+        url = URL(self.url)
+        tls = ssl.create_default_context() if url.scheme == "https" else None
         # Streams that only listen have a pool of their own, so that they never keep a call waiting.
         for is_listening in (False, True):
-            self._pools[is_listening] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=IDLE_CONNECTION_S),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-            )
+            self._pools[is_listening] = HttpPool(url.host or "", url.port or 0, tls, most=MAX_CONNECTIONS)
 
     async def close(self) -> None:
         """Close every connection."""
         for pool in self._pools.values():
-            await pool.close()
+            pool.close()
 
     async def is_reachable(self) -> bool:
         """Whether the server accepts connections. No request is sent: servers keep a session for each one."""
@@ -91,61 +90,76 @@ class HttpUpstream(Upstream):
         is_repeatable: bool = False,
         is_listening: bool = False,
     ) -> Answer:
-        """Send one request and wait for the answer's headers. Follows no redirect. Raises `UpstreamError`.
+        """Send one request to a path of the server and wait for the answer's headers. Raises `UpstreamError`.
 
-        Waits at most `timeout_s` for each piece of the answer, None for ever. What is repeatable is sent a second
-        time when the connection breaks before any answer: servers close idle connections at any moment.
+        Follows no redirect. Waits at most `timeout_s` for each piece of the answer, None for ever. A second time is
+        sent, when the connection breaks before any answer, what is repeatable and what cannot have arrived whole:
+        servers close idle connections at any moment.
         """
-        pool = self._pools[is_listening]
+        request, pool = self._encode(url, method, headers, body), self._pools[is_listening]
         try:
-            return await self._send(pool, url, method, headers, body, timeout_s)
+            return await self._send(pool, request, timeout_s)
         except UpstreamError as error:
-            if not is_repeatable or error.failure is not Failure.BROKEN:
+            if error.failure is not Failure.BROKEN or (error.may_have_run and not is_repeatable):
                 raise
-        return await self._send(pool, url, method, headers, body, timeout_s)
+        return await self._send(pool, request, timeout_s)
 
-    async def _send(
-        self,
-        pool: aiohttp.ClientSession,
-        url: URL,
-        method: str,
-        headers: list[tuple[str, str]],
-        body: bytes | None,
-        timeout_s: float | None,
-    ) -> Answer:
-        sent = CIMultiDict(headers)
-        sent["Accept-Encoding"] = "identity"
-        sent["User-Agent"] = f"mcp-policy-gateway/{__version__}"
-        sent.update(self._headers)
-        # `connect` is the wait for a connection, a free place in the pool included.
-        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S, sock_read=timeout_s)
+    def _encode(self, url: URL, method: str, headers: list[tuple[str, str]], body: bytes | None) -> bytes:
+        """The bytes of a request. Raises `UpstreamError` for a header that could end early."""
+        fields = [*self._own_headers, *(pair for pair in headers if pair[0].lower() not in self._replaced)]
+        if body is not None:
+            fields.append(("Content-Length", str(len(body))))
+        lines = [f"{method} {url.raw_path_qs} HTTP/1.1".encode()]
+        lines += [f"{name}: {value}".encode() for name, value in fields]
+        if any(map(_UNSENDABLE.search, lines)):
+            text = "A header of this call cannot be sent, so the call was not run."
+            raise UpstreamError(Failure.DOWN, text, may_have_run=False)
+        return b"\r\n".join([*lines, b"", body or b""])
+
+    async def _send(self, pool: HttpPool, request: bytes, timeout_s: float | None) -> Answer:
         try:
-            response = await pool.request(method, url, headers=sent, data=body, timeout=timeout, allow_redirects=False)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            connection = await pool.connection()
+        except OSError as error:
             message = f"The server {self.name} cannot be reached ({_reason(error)}), so the call was not run."
             raise UpstreamError(Failure.DOWN, message, may_have_run=False) from None
+        try:
+            async with asyncio.timeout(timeout_s):
+                response = await connection.send(request)
         except TimeoutError:
             message = f"The server {self.name} did not answer within {timeout_s:g} s; the call may have run."
             raise UpstreamError(Failure.TIMEOUT, message, may_have_run=True) from None
-        except (aiohttp.ClientError, OSError) as error:
-            message = f"The connection to {self.name} broke ({_reason(error)}); the call may have run."
-            raise UpstreamError(Failure.BROKEN, message, may_have_run=True) from None
-        fields, chunks = response.headers.items(), functools.partial(_chunks, response)
-        return Answer(response.status, fields, chunks, response.close, response.content_length)
+        except BrokenConnectionError as error:
+            consequence = "the call may have run" if error.is_request_whole else "the call was not run"
+            message = f"The connection to {self.name} broke ({error}); {consequence}."
+            raise UpstreamError(Failure.BROKEN, message, may_have_run=error.is_request_whole) from None
+        chunks = partial(_chunks, response, timeout_s)
+        return Answer(response.status, response.headers, chunks, response.close, response.content_length)
 
 
-async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+def _own_headers(url: URL, chosen: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The headers of every request: the connection's, unless the operator has chosen another, and the operator's."""
+    host = f"[{url.host}]" if ":" in (url.host or "") else url.host
+    defaults = {
+        "Host": f"{host}" if url.is_default_port() else f"{host}:{url.port}",
+        "User-Agent": f"mcp-policy-gateway/{__version__}",
+        "Accept-Encoding": "identity",
+    }
+    names = {name.lower() for name in chosen}
+    return [*((name, value) for name, value in defaults.items() if name.lower() not in names), *chosen.items()]
+
+
+async def _chunks(response: Response, timeout_s: float | None) -> AsyncIterator[bytes]:
     try:
-        async for chunk in response.content.iter_any():
+        async for chunk in response.chunks(timeout_s):
             yield chunk
     except TimeoutError:
         raise UpstreamError(Failure.TIMEOUT, "The server stopped answering.", may_have_run=True) from None
-    except (aiohttp.ClientError, OSError) as error:
-        raise UpstreamError(Failure.BROKEN, f"The answer broke off: {_reason(error)}.", may_have_run=True) from None
+    except BrokenConnectionError as error:
+        raise UpstreamError(Failure.BROKEN, f"The answer broke off: {error}.", may_have_run=True) from None
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: OSError) -> str:
     """What went wrong in a few words, without addresses, which are not the agent's business."""
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return os.strerror(error.errno).lower() if error.errno else "no connection"
-    return type(error).__name__
+    if isinstance(error, TimeoutError):
+        return "no connection in time"
+    return os.strerror(error.errno).lower() if error.errno and error.errno > 0 else "no connection"

@@ -188,7 +188,7 @@ async def test_grants_come_and_go(gateway: RunningGateway):
 def has_closed(relay: Relay) -> bool:
     """Whether every connection of this way to a server is closed."""
     assert isinstance(relay.upstream, HttpUpstream)
-    return all(pool.closed for pool in relay.upstream._pools.values())
+    return all(pool.is_closed for pool in relay.upstream._pools.values())
 
 
 async def test_servers_change_under_their_calls(gateway: RunningGateway, upstream: ScriptedUpstream):
