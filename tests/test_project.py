@@ -3,6 +3,7 @@
 import importlib
 import re
 import tomllib
+from fnmatch import fnmatch
 from itertools import chain
 from pathlib import Path
 
@@ -42,3 +43,9 @@ def test_the_command_exists():
     """`gateway` starts a function that is there."""
     module, _, function = PYPROJECT["project"]["scripts"]["gateway"].partition(":")
     assert callable(getattr(importlib.import_module(module), function))
+
+
+@pytest.mark.parametrize("name", ["/.venv", "/.venv-clients", "/build"])
+def test_what_make_makes_is_ignored_as_a_link_too(name):
+    """A pattern that ends with a slash is for directories alone; a link that is committed would replace them."""
+    assert any(fnmatch(name, pattern) for pattern in (ROOT / ".gitignore").read_text().splitlines())
