@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 OURS := .[demo,dev]
 CLIENTS := $(patsubst tests/clients/%.txt,.venv-clients/%/installed,$(wildcard tests/clients/*.txt))
-CORE := _fastpath _scan
+CORE := _fastpath _matching _scan
 # What the compiled modules are called depends on the Python that loads them.
 SUFFIX := $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))' 2>/dev/null)
 EXTENSIONS := $(CORE:%=gateway/%$(SUFFIX))

@@ -31,7 +31,7 @@ def extensions() -> list[Extension]:
             extra_link_args=sanitizers,
             define_macros=[("CYTHON_TRACE", "1")] if TRACE else [],
         )
-        for name in ("_fastpath", "_scan")
+        for name in ("_fastpath", "_matching", "_scan")
     ]
     return cythonize(
         core,

@@ -8,12 +8,12 @@ import gc
 import statistics
 import time
 from collections.abc import Callable
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, Final, NamedTuple
 
 import orjson
 
-from gateway import _fastpath, _fastpath_py, _scan, _scan_py
+from gateway import _fastpath, _fastpath_py, _matching, _matching_py, _scan, _scan_py
 
 ROUNDS: Final = 15
 ROUND_NS: Final = 40_000_000
@@ -47,14 +47,21 @@ class Timing(NamedTuple):
     """The distance between the first and the third quartile."""
 
 
-def ten_rules(core: ModuleType) -> tuple[Any, ...]:
+def _both(matching: ModuleType, core: ModuleType) -> SimpleNamespace:
+    """A core in one namespace."""
+    return SimpleNamespace(
+        **{name: value for name, value in {**vars(matching), **vars(core)}.items() if name[0] != "_"}
+    )
+
+
+def ten_rules(core: SimpleNamespace) -> tuple[Any, ...]:
     """Five `require` rules that hold and five `deny_if` rules that do not fire, of one condition each."""
     require = [core.Rule((core.Condition((f"field{n}",), core.EQ, n),)) for n in range(5)]
     deny_if = [core.Rule((core.Condition((f"field{n}",), core.GT, 100),)) for n in range(5, 10)]
     return tuple(require), tuple(deny_if)
 
 
-def three_limits(core: ModuleType) -> tuple[Any, Any, Any]:
+def three_limits(core: SimpleNamespace) -> tuple[Any, Any, Any]:
     """One limit of each algorithm, with its words and slots. All admit: a refusal would cost less."""
     kinds = [
         (core.SLIDING_WINDOW, 10_000, 10_000),
@@ -72,10 +79,10 @@ def three_limits(core: ModuleType) -> tuple[Any, Any, Any]:
     return tuple(limits), words, slots
 
 
-def decision(core: ModuleType) -> Callable[[], Any]:
+def decision(core: SimpleNamespace) -> Callable[[], Any]:
     """A decision by ten rules and three limits. Time moves on between calls, so that all of them pass."""
     limits, words, slots = three_limits(core)
-    program = core.Program(*ten_rules(core), limits)
+    program = core.Program(*ten_rules(core), (), (), limits)
     decide, arguments = core.decide, ARGUMENTS
     now_ns = MINUTE_NS
 
@@ -89,9 +96,9 @@ def decision(core: ModuleType) -> Callable[[], Any]:
     return operation
 
 
-def rules_alone(core: ModuleType) -> Callable[[], object]:
+def rules_alone(core: SimpleNamespace) -> Callable[[], object]:
     """A decision by ten rules and no limit."""
-    program = core.Program(*ten_rules(core), ())
+    program = core.Program(*ten_rules(core), (), (), ())
     words, slots = core.Words(bytearray(8)), core.Slots(0)
     decide, arguments = core.decide, ARGUMENTS
     return lambda: decide(program, arguments, words, slots, MINUTE_NS, WALL_NS)
@@ -109,7 +116,7 @@ def members(scanner: ModuleType) -> Callable[[], object]:
     return lambda: run(value)
 
 
-CORES: Final = (_fastpath, _fastpath_py)
+CORES: Final = (_both(_matching, _fastpath), _both(_matching_py, _fastpath_py))
 SCANNERS: Final = (_scan, _scan_py)
 OPERATIONS: Final = {
     "decide, 10 rules and 3 limits": (decision, CORES),

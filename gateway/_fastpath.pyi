@@ -1,24 +1,8 @@
 """The core's contract: `_fastpath.pyx` (compiled) and `_fastpath_py.py` (the specification) both keep it."""
 
-from typing import Final, Self, final
+from typing import Any, Final, Self, final
 
-# Operators of a condition (policy.md, "Conditions").
-EQ: Final[int]
-NEQ: Final[int]
-LT: Final[int]
-LTE: Final[int]
-GT: Final[int]
-GTE: Final[int]
-IN: Final[int]
-NOT_IN: Final[int]
-EXISTS: Final[int]
-REGEX: Final[int]
-CONTAINS: Final[int]
-
-# What testing one condition can give.
-HOLDS: Final[int]
-FAILS: Final[int]
-MISTYPED: Final[int]
+from gateway._matching import Rule, Step
 
 # Algorithms of a limit.
 SLIDING_WINDOW: Final[int]
@@ -29,26 +13,36 @@ TOKEN_BUCKET: Final[int]
 ALLOW: Final[int]
 REQUIRE: Final[int]
 DENY_IF: Final[int]
-THROTTLE: Final[int]
+INVALID: Final[int]
+APPROVE_IF: Final[int]
+BAD_COST: Final[int]
 NEVER_FITS: Final[int]
 UNBOUND: Final[int]
-
-@final
-class Condition:
-    def __new__(cls, path: tuple[str, ...], op: int, value: object) -> Self: ...
-    def test(self, arguments: object) -> int: ...
-
-@final
-class Rule:
-    def __new__(cls, conditions: tuple[Condition, ...]) -> Self: ...
+THROTTLE: Final[int]
 
 @final
 class Limit:
-    def __new__(cls, slot: int, kind: int, window_ns: int, maximum: int, burst: int, cost: int) -> Self: ...
+    def __new__(
+        cls,
+        slot: int,
+        kind: int,
+        window_ns: int,
+        maximum: int,
+        burst: int,
+        cost: int,
+        cost_paths: tuple[tuple[Step, ...], ...] = (),
+    ) -> Self: ...
 
 @final
 class Program:
-    def __new__(cls, require: tuple[Rule, ...], deny_if: tuple[Rule, ...], limits: tuple[Limit, ...]) -> Self: ...
+    def __new__(
+        cls,
+        require: tuple[Rule, ...],
+        deny_if: tuple[Rule, ...],
+        checks: tuple[Any, ...],
+        approve_if: tuple[Rule, ...],
+        limits: tuple[Limit, ...],
+    ) -> Self: ...
 
 @final
 class Words:
@@ -68,9 +62,15 @@ Spend = tuple[int, int, int, int]
 Receipt = tuple[Spend, ...]
 
 def decide(
-    program: Program, arguments: object, words: Words, slots: Slots, now_ns: int, wall_ns: int
+    program: Program,
+    arguments: object,
+    words: Words,
+    slots: Slots,
+    now_ns: int,
+    wall_ns: int,
+    is_approved: bool = False,
+    is_free: bool = False,
 ) -> tuple[int, int, int, Receipt | None]: ...
 def rollback(words: Words, receipt: Receipt, now_ns: int) -> None: ...
 def remaining(limit: Limit, words: Words, slots: Slots, now_ns: int, wall_ns: int) -> int: ...
 def block_length(kind: int, maximum: int) -> int: ...
-def matches_glob(pattern: str, name: str) -> bool: ...

@@ -4,15 +4,15 @@
 
 What differs is only what speed and several processes on one file of words ask for: every change of a limit
 is a 64-bit compare-and-swap, and a spend that loses a race gives back what it has spent and starts over.
-It imports nothing of ours. Called through `gateway.fastpath`.
+Of ours it takes the compiled matching alone. Called through `gateway.fastpath`.
 """
 
 cimport cython
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.dict cimport PyDict_GetItemWithError
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
-from cpython.object cimport Py_TYPE, PyObject, PyTypeObject
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
+
+from gateway._matching cimport Rule, all_of, check_path, find
 
 cdef extern from *:
     """
@@ -32,15 +32,10 @@ cdef extern from *:
     bint swap_word(int64_t *word, int64_t expected, int64_t replacement) noexcept nogil
 
 cdef extern from "Python.h":
-    PyTypeObject PyLong_Type
-    PyTypeObject PyFloat_Type
-    int Py_EnterRecursiveCall(const char *where) except -1
-    void Py_LeaveRecursiveCall()
+    int64_t PyLong_AsLongLongAndOverflow(object number, int *overflow) except? -1
 
-cpdef enum: EQ, NEQ, LT, LTE, GT, GTE, IN, NOT_IN, EXISTS, REGEX, CONTAINS
-cpdef enum: HOLDS, FAILS, MISTYPED
 cpdef enum: SLIDING_WINDOW, FIXED_WINDOW, TOKEN_BUCKET
-cpdef enum: ALLOW, REQUIRE, DENY_IF, THROTTLE, NEVER_FITS, UNBOUND
+cpdef enum: ALLOW, REQUIRE, DENY_IF, INVALID, APPROVE_IF, BAD_COST, NEVER_FITS, UNBOUND, THROTTLE
 
 Spend = tuple[int, int, int, int]
 Receipt = tuple[Spend, ...]
@@ -60,160 +55,6 @@ cdef enum:
     # A swap is lost only to another process that has just won it, so this many losses in a row do not
     # happen; if they do, the call is told to wait for 1 ns.
     MAX_LOSSES = 1000
-
-
-cdef object BLOCKED = object()
-
-
-@cython.final
-cdef class Condition:
-    """One test of one argument (policy.md, "Conditions")."""
-
-    cdef tuple path
-    cdef int op
-    cdef object value
-
-    def __cinit__(self, tuple path not None, int op, value):
-        if not fits(op, value):
-            raise ValueError(f"operator {op} cannot compare with a {type(value).__name__}")
-        self.path = path
-        self.op = op
-        self.value = value
-
-    cpdef int test(self, object arguments) except -1:
-        """HOLDS, FAILS or MISTYPED for these arguments."""
-        cdef object argument = find(arguments, self.path)
-        if argument is BLOCKED:
-            return MISTYPED
-        if self.op == EXISTS:
-            return HOLDS if (argument is not None) == (self.value is True) else FAILS
-        if argument is None:
-            return FAILS
-        if not is_comparable(self.op, argument, self.value):
-            return MISTYPED
-        return HOLDS if compare(self.op, argument, self.value) else FAILS
-
-
-@cython.final
-cdef class Rule:
-    """Conditions that must all be met."""
-
-    cdef tuple conditions
-
-    def __cinit__(self, tuple conditions not None):
-        self.conditions = all_of(Condition, conditions)
-
-
-cdef tuple all_of(type kind, tuple members):
-    """The members, whose type is checked this once and trusted from then on."""
-    for member in members:
-        if type(member) is not kind:
-            raise TypeError(f"expected a {kind.__name__}, not a {type(member).__name__}")
-    return members
-
-
-cdef bint fits(int op, object value) except -1:
-    if LT <= op <= GTE:
-        return json_type(value) == &PyFloat_Type
-    if op == IN or op == NOT_IN:
-        return type(value) is tuple
-    if op == EXISTS:
-        return type(value) is bool
-    if op == REGEX:
-        return hasattr(value, "is_valid")
-    return op == EQ or op == NEQ or op == CONTAINS
-
-
-cdef inline PyTypeObject *json_type(object value) noexcept:
-    cdef PyTypeObject *kind = <PyTypeObject *>Py_TYPE(value)
-    return &PyFloat_Type if kind == &PyLong_Type else kind
-
-
-cdef object find(object arguments, tuple path):
-    cdef object value = arguments
-    cdef PyObject *found
-    for key in path:
-        if value is None:
-            return None
-        if type(value) is not dict:
-            return BLOCKED
-        found = PyDict_GetItemWithError(value, key)
-        if found == NULL:
-            return None
-        value = <object>found
-    return value
-
-
-cdef bint is_comparable(int op, object argument, object value) except -1:
-    cdef PyTypeObject *kind = json_type(argument)
-    if op == EQ or op == NEQ:
-        return kind == json_type(value)
-    if LT <= op <= GTE:
-        return kind == &PyFloat_Type
-    if op == IN or op == NOT_IN:
-        for member in <tuple>value:
-            if kind == json_type(member):
-                return True
-        return False
-    if op == REGEX:
-        return type(argument) is str
-    return type(argument) is list or (type(argument) is str and type(value) is str)
-
-
-cdef bint compare(int op, object argument, object value) except -1:
-    if op == EQ or op == NEQ:
-        return equal(argument, value) == (op == EQ)
-    if op == LT:
-        return argument < value
-    if op == LTE:
-        return argument <= value
-    if op == GT:
-        return argument > value
-    if op == GTE:
-        return argument >= value
-    if op == IN or op == NOT_IN:
-        for member in <tuple>value:
-            if equal(argument, member):
-                return op == IN
-        return op == NOT_IN
-    if op == REGEX:
-        return bool(value.is_valid(argument))
-    if type(argument) is str:
-        return <str>value in <str>argument
-    for element in <list>argument:
-        if equal(element, value):
-            return True
-    return False
-
-
-cdef bint equal(object left, object right) except -1:
-    if json_type(left) != json_type(right):
-        return False
-    if type(left) is not list and type(left) is not dict:
-        return left == right
-    if len(left) != len(right):
-        return False
-    Py_EnterRecursiveCall(b" while comparing arguments")
-    try:
-        return equal_lists(left, right) if type(left) is list else equal_dicts(left, right)
-    finally:
-        Py_LeaveRecursiveCall()
-
-
-cdef bint equal_lists(list left, list right) except -1:
-    for element, other in zip(left, right):
-        if not equal(element, other):
-            return False
-    return True
-
-
-cdef bint equal_dicts(dict left, dict right) except -1:
-    cdef PyObject *found
-    for key, value in left.items():
-        found = PyDict_GetItemWithError(right, key)
-        if found == NULL or not equal(value, <object>found):
-            return False
-    return True
 
 
 @cython.final
@@ -316,7 +157,7 @@ cdef int64_t checked(str name, object value, int64_t low, int64_t high) except? 
 
 
 cdef struct Move:
-    int64_t block, position
+    int64_t cost, block, position
     int64_t expected, replacement
     int64_t stamp, amount
 
@@ -327,19 +168,36 @@ cdef class Limit:
 
     cdef int kind
     cdef int64_t slot, window_ns, maximum, length, cost, interval_ns, largest_cost, capacity_ns
+    cdef tuple cost_paths
 
-    def __cinit__(self, slot, kind, window_ns, maximum, burst, cost):
+    def __cinit__(self, slot, kind, window_ns, maximum, burst, cost, tuple cost_paths not None=()):
         self.slot = checked("slot", slot, 0, INT64_MAX)
         self.window_ns = checked("window_ns", window_ns, MIN_WINDOW_NS, MAX_WINDOW_NS)
         self.maximum = checked("maximum", maximum, 1, MAX_MAXIMUM)
         self.length = block_length(kind, maximum)
         self.kind = kind
-        self.cost = checked("cost", cost, 1, 1 if kind == SLIDING_WINDOW else INT64_MAX)
+        self.cost = checked("cost", cost, 0 if cost_paths else 1, 1 if kind == SLIDING_WINDOW else INT64_MAX)
+        if cost_paths and kind == SLIDING_WINDOW:
+            raise ValueError("a sliding window counts calls, so it takes no cost_paths")
+        for path in cost_paths:
+            check_path(path, 0)
+        self.cost_paths = cost_paths
         self.interval_ns = (self.window_ns + self.maximum - 1) // self.maximum
         self.largest_cost = self.maximum
         if kind == TOKEN_BUCKET:
             self.largest_cost = checked("burst", burst, 1, MAX_CAPACITY_NS // self.interval_ns)
         self.capacity_ns = self.largest_cost * self.interval_ns
+
+    cdef int64_t price(self, object arguments) except? -1:
+        """What a call with these arguments costs; `-1 - n` if the argument at path n is no amount."""
+        cdef int64_t amount, cost = self.cost
+        cdef Py_ssize_t place
+        for place in range(len(self.cost_paths)):
+            amount = amount_of(find(arguments, self.cost_paths[place]))
+            if amount < 0:
+                return -1 - place
+            cost = max(cost, amount)
+        return cost
 
     cdef int64_t plan(self, int64_t *words, int64_t now_ns, int64_t wall_ns, Move *move) noexcept:
         """The time to wait or, if that is 0, the move to make in `move.block`."""
@@ -374,10 +232,10 @@ cdef class Limit:
 
     cdef int64_t plan_fixed(self, int64_t wall_ns, Move *move) noexcept:
         cdef int64_t count = self.fixed_window(move.expected, wall_ns, &move.stamp)
-        if self.cost > self.maximum - count:
+        if move.cost > self.maximum - count:
             return min(move.stamp + 1, INT64_MAX // self.window_ns) * self.window_ns - wall_ns
-        move.replacement = move.stamp << COUNT_BITS | (count + self.cost)
-        move.amount = self.cost
+        move.replacement = move.stamp << COUNT_BITS | (count + move.cost)
+        move.amount = move.cost
         return 0
 
     cdef int64_t fixed_window(self, int64_t word, int64_t wall_ns, int64_t *window) noexcept:
@@ -389,7 +247,7 @@ cdef class Limit:
 
     cdef int64_t plan_bucket(self, int64_t now_ns, Move *move) noexcept:
         cdef int64_t debt_ns = max(0, ahead(move.expected, now_ns))
-        cdef int64_t need_ns = self.cost * self.interval_ns
+        cdef int64_t need_ns = move.cost * self.interval_ns
         if debt_ns + need_ns > self.capacity_ns:
             return debt_ns + need_ns - self.capacity_ns
         move.replacement = now_ns + debt_ns + need_ns
@@ -406,6 +264,20 @@ cdef class Limit:
         return True
 
 
+cdef int64_t amount_of(object number) except? -1:
+    """A whole number from 0 on, cut at 2^63 - 1; -1 for anything else."""
+    cdef int overflow = 0
+    cdef int64_t amount
+    if type(number) is float and number.is_integer():
+        number = int(number)
+    if type(number) is not int:
+        return -1
+    amount = PyLong_AsLongLongAndOverflow(number, &overflow)
+    if overflow:
+        return INT64_MAX if overflow > 0 else -1
+    return max(amount, -1)
+
+
 cdef inline int64_t ahead(int64_t time_ns, int64_t now_ns) noexcept:
     """`time_ns - now_ns`, cut at 2^62 on either side: a damaged word may be anything."""
     if time_ns > now_ns:
@@ -416,24 +288,24 @@ cdef inline int64_t ahead(int64_t time_ns, int64_t now_ns) noexcept:
 def remaining(
     Limit limit not None, Words words not None, Slots slots not None, int64_t now_ns, int64_t wall_ns
 ):
-    """How many calls of this limit's cost would pass now. A limit without a block is untouched: full."""
+    """How many calls of this limit's own `cost` (of 1 where that is 0) would pass now."""
     cdef int64_t block, position, window, debt_ns
-    cdef int64_t takeable = 0
+    cdef int64_t takeable = 0, cost = max(1, limit.cost)
     check_times(now_ns, wall_ns)
-    if limit.cost > limit.largest_cost:
+    if cost > limit.largest_cost:
         return 0
     block = slots.block(limit, words)
     if not block:
-        return limit.largest_cost // limit.cost
+        return limit.largest_cost // cost
     if limit.kind == SLIDING_WINDOW:
         for position in range(block + RING, block + limit.length):
             takeable += limit.is_takeable(load_word(words.words + position), now_ns)
         return takeable
     cdef int64_t word = load_word(words.words + block + WORD)
     if limit.kind == FIXED_WINDOW:
-        return max(0, limit.maximum - limit.fixed_window(word, wall_ns, &window)) // limit.cost
+        return max(0, limit.maximum - limit.fixed_window(word, wall_ns, &window)) // cost
     debt_ns = max(0, ahead(word, now_ns))
-    return max(0, limit.capacity_ns - debt_ns) // (limit.cost * limit.interval_ns)
+    return max(0, limit.capacity_ns - debt_ns) // (cost * limit.interval_ns)
 
 
 def rollback(Words words not None, tuple receipt not None, int64_t now_ns):
@@ -473,11 +345,20 @@ cdef void give_back(int64_t *words, int kind, Move *move, int64_t now_ns) noexce
 cdef class Program:
     """All that one kind of call is judged by."""
 
-    cdef tuple require, deny_if, limits
+    cdef tuple require, deny_if, checks, approve_if, limits
 
-    def __cinit__(self, tuple require not None, tuple deny_if not None, tuple limits not None):
+    def __cinit__(
+        self,
+        tuple require not None,
+        tuple deny_if not None,
+        tuple checks not None,
+        tuple approve_if not None,
+        tuple limits not None,
+    ):
         self.require = all_of(Rule, require)
         self.deny_if = all_of(Rule, deny_if)
+        self.checks = checks
+        self.approve_if = all_of(Rule, approve_if)
         self.limits = all_of(Limit, limits)
         if len({(<Limit>limit).slot for limit in limits}) != len(limits):
             raise ValueError("two limits of a program share a slot: merge them, keeping the larger cost")
@@ -485,64 +366,53 @@ cdef class Program:
 
 def decide(
     Program program not None, arguments, Words words not None, Slots slots not None,
-    int64_t now_ns, int64_t wall_ns
+    int64_t now_ns, int64_t wall_ns, bint is_approved=False, bint is_free=False
 ):
     """Judge one call; returns (code, index, detail, receipt). The specification says what each one means."""
-    cdef Py_ssize_t index, place, mistyped
+    cdef Py_ssize_t index, place
     check_times(now_ns, wall_ns)
     for index in range(len(program.require)):
-        place = first_unmet(<Rule>program.require[index], arguments)
+        place = (<Rule>program.require[index]).first_unmet(arguments)
         if place >= 0:
             return REQUIRE, index, place, None
     for index in range(len(program.deny_if)):
-        mistyped = -1
-        if fires(<Rule>program.deny_if[index], arguments, &mistyped):
-            return DENY_IF, index, mistyped, None
-    if not program.limits:
+        if (<Rule>program.deny_if[index]).fires(arguments, &place):
+            return DENY_IF, index, place, None
+    for index in range(len(program.checks)):
+        if not program.checks[index].is_valid(arguments):
+            return INVALID, index, 0, None
+    if not is_approved:
+        for index in range(len(program.approve_if)):
+            if (<Rule>program.approve_if[index]).fires(arguments, &place):
+                return APPROVE_IF, index, place, None
+    if is_free or not program.limits:
         return ALLOW, -1, 0, ()
     cdef Move *moves = <Move *>PyMem_Malloc(len(program.limits) * sizeof(Move))
     if moves == NULL:
         raise MemoryError("no memory to plan a spend")
     try:
-        return spend(program.limits, words, slots, now_ns, wall_ns, moves)
+        return spend(program.limits, arguments, words, slots, now_ns, wall_ns, moves)
     finally:
         PyMem_Free(moves)
 
 
-cdef Py_ssize_t first_unmet(Rule rule, object arguments) except -2:
-    cdef Py_ssize_t place
-    for place in range(len(rule.conditions)):
-        if (<Condition>rule.conditions[place]).test(arguments) != HOLDS:
-            return place
-    return -1
-
-
-cdef bint fires(Rule rule, object arguments, Py_ssize_t *mistyped) except -1:
-    cdef Py_ssize_t place
-    cdef int result
-    for place in range(len(rule.conditions)):
-        result = (<Condition>rule.conditions[place]).test(arguments)
-        if result == FAILS:
-            return False
-        if result == MISTYPED and mistyped[0] < 0:
-            mistyped[0] = place
-    return True
-
-
-cdef tuple spend(tuple limits, Words words, Slots slots, int64_t now_ns, int64_t wall_ns, Move *moves):
+cdef tuple spend(
+    tuple limits, object arguments, Words words, Slots slots, int64_t now_ns, int64_t wall_ns, Move *moves
+):
     """Spend on every limit or on none. No Python code runs from the first look to the last swap."""
     cdef Py_ssize_t index, refusing, made = 0, count = len(limits)
     cdef int losses = 0
     cdef int64_t longest_ns = 0
-    cdef Limit limit
+    for index in range(count):
+        moves[index].cost = (<Limit>limits[index]).price(arguments)
+        if moves[index].cost < 0:
+            return BAD_COST, index, -1 - moves[index].cost, None
+        if moves[index].cost > (<Limit>limits[index]).largest_cost:
+            return NEVER_FITS, index, 0, None
     for index in range(count):
         moves[index].block = slots.block(<Limit>limits[index], words)
-        if not moves[index].block:
+        if moves[index].cost and not moves[index].block:
             return UNBOUND, index, 0, None
-    for index in range(count):
-        limit = <Limit>limits[index]
-        if limit.cost > limit.largest_cost:
-            return NEVER_FITS, index, 0, None
     while losses < MAX_LOSSES:
         refusing = plan_all(limits, words, now_ns, wall_ns, moves, &longest_ns)
         if refusing >= 0:
@@ -562,6 +432,8 @@ cdef Py_ssize_t plan_all(
     cdef int64_t wait_ns
     longest_ns[0] = 0
     for index in range(len(limits)):
+        if not moves[index].cost:
+            continue
         wait_ns = (<Limit>limits[index]).plan(words.words, now_ns, wall_ns, moves + index)
         if wait_ns and refusing < 0:
             refusing = index
@@ -573,9 +445,10 @@ cdef Py_ssize_t commit_all(tuple limits, Words words, int64_t now_ns, Move *move
     """How many moves could be made: all of them, or the first one that could not, and then none is left."""
     cdef Py_ssize_t index, made
     for index in range(len(limits)):
-        if not (<Limit>limits[index]).commit(words.words, moves + index):
+        if moves[index].cost and not (<Limit>limits[index]).commit(words.words, moves + index):
             for made in range(index):
-                give_back(words.words, (<Limit>limits[made]).kind, moves + made, now_ns)
+                if moves[made].cost:
+                    give_back(words.words, (<Limit>limits[made]).kind, moves + made, now_ns)
             return index
     return len(limits)
 
@@ -586,7 +459,8 @@ cdef tuple make_receipt(tuple limits, Move *moves):
     cdef Py_ssize_t index
     for index in range(len(limits)):
         move = moves[index]
-        receipt.append(((<Limit>limits[index]).kind, move.position, move.stamp, move.amount))
+        if move.cost:
+            receipt.append(((<Limit>limits[index]).kind, move.position, move.stamp, move.amount))
     return tuple(receipt)
 
 
@@ -595,20 +469,3 @@ cdef int check_times(int64_t now_ns, int64_t wall_ns) except -1:
         checked("now_ns", now_ns, -MAX_TIME_NS, MAX_TIME_NS)
         checked("wall_ns", wall_ns, 0, MAX_TIME_NS)
     return 0
-
-
-def matches_glob(str pattern not None, str name not None):
-    """Whether the whole name matches: `*` is any run of characters, every other character is itself."""
-    cdef list pieces = pattern.split("*")
-    cdef Py_ssize_t position, index, last = len(pieces) - 1
-    if last == 0:
-        return pattern == name
-    if not name.startswith(pieces[0]):
-        return False
-    position = len(<str>pieces[0])
-    for index in range(1, last):
-        position = name.find(pieces[index], position)
-        if position < 0:
-            return False
-        position += len(<str>pieces[index])
-    return name.endswith(pieces[last], position)

@@ -4,18 +4,17 @@ Judges a call's arguments, spends on its limits and gives a spend back. It holds
 no clock and does no I/O: limits live in words that the caller supplies. It is for one process; the compiled
 twin is for several at once. Called through `gateway.fastpath`.
 
-In this order: conditions and rules; where limits live; limits; decisions; names.
+In this order: where limits live; limits; decisions.
 """
 
 import ctypes
-import operator
 from array import array
 from typing import Any
 
-EQ, NEQ, LT, LTE, GT, GTE, IN, NOT_IN, EXISTS, REGEX, CONTAINS = range(11)
-HOLDS, FAILS, MISTYPED = range(3)
+from gateway._matching_py import Rule, Step, check_path, find
+
 SLIDING_WINDOW, FIXED_WINDOW, TOKEN_BUCKET = range(3)
-ALLOW, REQUIRE, DENY_IF, THROTTLE, NEVER_FITS, UNBOUND = range(6)
+ALLOW, REQUIRE, DENY_IF, INVALID, APPROVE_IF, BAD_COST, NEVER_FITS, UNBOUND, THROTTLE = range(9)
 
 Spend = tuple[int, int, int, int]
 Receipt = tuple[Spend, ...]
@@ -38,110 +37,6 @@ _COUNT_MASK = (1 << _COUNT_BITS) - 1
 # and the ring of a sliding window.
 _WORD = _CURSOR = 1
 _RING = 2
-
-_ORDER = {LT: operator.lt, LTE: operator.le, GT: operator.gt, GTE: operator.ge}
-_BLOCKED = object()
-
-
-class Condition:
-    """One test of one argument (policy.md, "Conditions")."""
-
-    def __init__(self, path: tuple[str, ...], op: int, value: object) -> None:
-        """`path` holds object keys, from the arguments down. Raises ValueError unless `value` fits `op`:
-        a number for LT, LTE, GT, GTE; a tuple for IN, NOT_IN; a bool for EXISTS; a Pattern for REGEX.
-        """
-        if not _fits(op, value):
-            raise ValueError(f"operator {op} cannot compare with a {type(value).__name__}")
-        self._path = path
-        self._op = op
-        self._value: Any = value
-
-    def test(self, arguments: object) -> int:
-        """HOLDS, FAILS or MISTYPED for these arguments."""
-        argument = _find(arguments, self._path)
-        if argument is _BLOCKED:
-            return MISTYPED
-        if self._op == EXISTS:
-            return HOLDS if (argument is not None) == self._value else FAILS
-        if argument is None:
-            return FAILS
-        if not _is_comparable(self._op, argument, self._value):
-            return MISTYPED
-        return HOLDS if _compare(self._op, argument, self._value) else FAILS
-
-
-class Rule:
-    """Conditions that must all be met."""
-
-    def __init__(self, conditions: tuple[Condition, ...]) -> None:
-        self._conditions = conditions
-
-
-def _fits(op: int, value: object) -> bool:
-    if op in _ORDER:
-        return _json_type(value) is float
-    if op in (IN, NOT_IN):
-        return type(value) is tuple
-    if op == EXISTS:
-        return type(value) is bool
-    if op == REGEX:
-        return hasattr(value, "is_valid")
-    return op in (EQ, NEQ, CONTAINS)
-
-
-def _json_type(value: object) -> type:
-    """The exact class that stands for the value's JSON type; float for every number (a bool is none)."""
-    return float if type(value) is int else type(value)
-
-
-def _find(arguments: object, path: tuple[str, ...]) -> object:
-    """The value at `path`; None if it is missing or null; `_BLOCKED` if a step met something without keys."""
-    value = arguments
-    for key in path:
-        if value is None:
-            return None
-        if type(value) is not dict:
-            return _BLOCKED
-        value = value.get(key)
-    return value
-
-
-def _is_comparable(op: int, argument: object, value: Any) -> bool:
-    kind = _json_type(argument)
-    if op in (EQ, NEQ):
-        return kind is _json_type(value)
-    if op in _ORDER:
-        return kind is float
-    if op in (IN, NOT_IN):
-        return any(kind is _json_type(member) for member in value)
-    if op == REGEX:
-        return kind is str
-    return kind is list or (kind is str and type(value) is str)
-
-
-def _compare(op: int, argument: Any, value: Any) -> bool:
-    if op in (EQ, NEQ):
-        return _equal(argument, value) == (op == EQ)
-    if op in _ORDER:
-        return bool(_ORDER[op](argument, value))
-    if op in (IN, NOT_IN):
-        return any(_equal(argument, member) for member in value) == (op == IN)
-    if op == REGEX:
-        return bool(value.is_valid(argument))
-    if type(argument) is str:
-        return value in argument
-    return any(_equal(element, value) for element in argument)
-
-
-def _equal(left: Any, right: Any) -> bool:
-    """Deep equality of JSON values: types first, numbers exactly, keys in any order."""
-    if _json_type(left) is not _json_type(right):
-        return False
-    if type(left) is list:
-        return len(left) == len(right) and all(map(_equal, left, right))
-    if type(left) is dict:
-        return left.keys() == right.keys() and all(_equal(left[key], right[key]) for key in left)
-    return bool(left == right)
 
 
 class Words:
@@ -234,18 +129,33 @@ _NOTHING = (0, 0, 0, 0)
 class Limit:
     """A limit, and what one call costs on it (policy.md, "Limits")."""
 
-    def __init__(self, slot: int, kind: int, window_ns: int, maximum: int, burst: int, cost: int) -> None:
-        """A sliding window has cost 1; `burst` matters to a token bucket alone.
+    def __init__(
+        self,
+        slot: int,
+        kind: int,
+        window_ns: int,
+        maximum: int,
+        burst: int,
+        cost: int,
+        cost_paths: tuple[tuple[Step, ...], ...] = (),
+    ) -> None:
+        """A call costs the largest of `cost` and the arguments at `cost_paths`, which have no EACH.
 
-        Raises ValueError for a window that is not 1 second to 366 days, a maximum that is not 1 to 10^9, a
-        burst below 1 or that takes more than 2^61 ns to refill, a cost below 1.
+        A sliding window has cost 1 and no paths; `burst` matters to a token bucket alone. Raises ValueError for a
+        window that is not 1 second to 366 days, a maximum that is not 1 to 10^9, a burst below 1 or that takes
+        more than 2^61 ns to refill, a cost below 0 or, without paths, below 1.
         """
         self._kind = kind
         self._slot = _checked("slot", slot, 0, _MAX_WORD)
         self._window_ns = _checked("window_ns", window_ns, _MIN_WINDOW_NS, _MAX_WINDOW_NS)
         self._maximum = _checked("maximum", maximum, 1, _MAX_MAXIMUM)
         self._length = block_length(kind, maximum)
-        self._cost = _checked("cost", cost, 1, 1 if kind == SLIDING_WINDOW else _MAX_WORD)
+        self._cost = _checked("cost", cost, 0 if cost_paths else 1, 1 if kind == SLIDING_WINDOW else _MAX_WORD)
+        if cost_paths and kind == SLIDING_WINDOW:
+            raise ValueError("a sliding window counts calls, so it takes no cost_paths")
+        for path in cost_paths:
+            check_path(path, 0)
+        self._cost_paths = cost_paths
         # Rounded up, so that a bucket never regains more than `maximum` in a window.
         self._interval_ns = -(-window_ns // maximum)
         self._largest_cost = maximum
@@ -253,13 +163,25 @@ class Limit:
             self._largest_cost = _checked("burst", burst, 1, _MAX_CAPACITY_NS // self._interval_ns)
         self._capacity_ns = self._largest_cost * self._interval_ns
 
-    def _plan(self, block: int, words: Words, now_ns: int, wall_ns: int) -> _Move:
-        """What this call would do to the limit as it stands. Changes nothing."""
+    def _price(self, arguments: object) -> int:
+        """What a call with these arguments costs; `-1 - n` if the argument at path n is no amount."""
+        cost = self._cost
+        for place, path in enumerate(self._cost_paths):
+            amount = find(arguments, path)
+            if type(amount) is float and amount.is_integer():
+                amount = int(amount)
+            if type(amount) is not int or amount < 0:
+                return -1 - place
+            cost = max(cost, min(amount, _MAX_WORD))
+        return cost
+
+    def _plan(self, block: int, cost: int, words: Words, now_ns: int, wall_ns: int) -> _Move:
+        """What a call of this cost would do to the limit as it stands. Changes nothing."""
         if self._kind == SLIDING_WINDOW:
             return self._plan_sliding(block, words, now_ns)
         if self._kind == FIXED_WINDOW:
-            return self._plan_fixed(block + _WORD, words, wall_ns)
-        return self._plan_bucket(block + _WORD, words, now_ns)
+            return self._plan_fixed(block + _WORD, cost, words, wall_ns)
+        return self._plan_bucket(block + _WORD, cost, words, now_ns)
 
     def _plan_sliding(self, block: int, words: Words, now_ns: int) -> _Move:
         """Take a word whose time is a window old. There are `maximum` words: no window holds more calls."""
@@ -277,24 +199,24 @@ class Limit:
     def _is_takeable(self, word: int, now_ns: int) -> bool:
         return word == 0 or word <= now_ns - self._window_ns
 
-    def _plan_fixed(self, position: int, words: Words, wall_ns: int) -> _Move:
+    def _plan_fixed(self, position: int, cost: int, words: Words, wall_ns: int) -> _Move:
         """Count in the window of the calendar, or in a later one that the wall clock has been in."""
         window, count = self._fixed_window(words[position], wall_ns)
-        if count + self._cost > self._maximum:
+        if count + cost > self._maximum:
             end_ns = min(window + 1, _MAX_WORD // self._window_ns) * self._window_ns
             return end_ns - wall_ns, 0, _NOTHING
-        word = window << _COUNT_BITS | (count + self._cost)
-        return 0, word, (FIXED_WINDOW, position, window, self._cost)
+        word = window << _COUNT_BITS | (count + cost)
+        return 0, word, (FIXED_WINDOW, position, window, cost)
 
     def _fixed_window(self, word: int, wall_ns: int) -> tuple[int, int]:
         """The number of the window in force and the count in it."""
         stored, current = word >> _COUNT_BITS, wall_ns // self._window_ns
         return (current, 0) if stored < current else (stored, word & _COUNT_MASK)
 
-    def _plan_bucket(self, position: int, words: Words, now_ns: int) -> _Move:
+    def _plan_bucket(self, position: int, cost: int, words: Words, now_ns: int) -> _Move:
         """GCRA: the word is the time at which the bucket will be full if nothing more is spent."""
         debt_ns = max(0, _ahead(words[position], now_ns))
-        need_ns = self._cost * self._interval_ns
+        need_ns = cost * self._interval_ns
         if debt_ns + need_ns > self._capacity_ns:
             return debt_ns + need_ns - self._capacity_ns, 0, _NOTHING
         return 0, now_ns + debt_ns + need_ns, (TOKEN_BUCKET, position, now_ns, need_ns)
@@ -315,21 +237,25 @@ def _ahead(time_ns: int, now_ns: int) -> int:
 
 
 def remaining(limit: Limit, words: Words, slots: Slots, now_ns: int, wall_ns: int) -> int:
-    """How many calls of this limit's cost would pass now. A limit without a block is untouched: full."""
+    """How many calls of this limit's own `cost` (of 1 where that is 0) would pass now.
+
+    A limit without a block is untouched: full.
+    """
     _check_times(now_ns, wall_ns)
-    if limit._cost > limit._largest_cost:
+    cost = max(1, limit._cost)
+    if cost > limit._largest_cost:
         return 0
     block = slots._block(limit, words)
     if not block:
-        return limit._largest_cost // limit._cost
+        return limit._largest_cost // cost
     if limit._kind == SLIDING_WINDOW:
         ring = range(block + _RING, block + limit._length)
         return sum(limit._is_takeable(words[position], now_ns) for position in ring)
     if limit._kind == FIXED_WINDOW:
         _, count = limit._fixed_window(words[block + _WORD], wall_ns)
-        return max(0, limit._maximum - count) // limit._cost
+        return max(0, limit._maximum - count) // cost
     debt_ns = max(0, _ahead(words[block + _WORD], now_ns))
-    return max(0, limit._capacity_ns - debt_ns) // (limit._cost * limit._interval_ns)
+    return max(0, limit._capacity_ns - debt_ns) // (cost * limit._interval_ns)
 
 
 def rollback(words: Words, receipt: Receipt, now_ns: int) -> None:
@@ -354,80 +280,95 @@ def rollback(words: Words, receipt: Receipt, now_ns: int) -> None:
 class Program:
     """All that one kind of call is judged by."""
 
-    def __init__(self, require: tuple[Rule, ...], deny_if: tuple[Rule, ...], limits: tuple[Limit, ...]) -> None:
-        """Raises ValueError if two limits share a slot: a call spends once on a counter."""
+    def __init__(
+        self,
+        require: tuple[Rule, ...],
+        deny_if: tuple[Rule, ...],
+        checks: tuple[Any, ...],
+        approve_if: tuple[Rule, ...],
+        limits: tuple[Limit, ...],
+    ) -> None:
+        """`checks` have `is_valid(arguments)`. Raises ValueError if two limits share a slot: a call spends once
+        on a counter.
+        """
         if len({limit._slot for limit in limits}) != len(limits):
             raise ValueError("two limits of a program share a slot: merge them, keeping the larger cost")
         self._require = require
         self._deny_if = deny_if
+        self._checks = checks
+        self._approve_if = approve_if
         self._limits = limits
 
-    def _judge(self, arguments: object) -> tuple[int, int, int]:
+    def _judge(self, arguments: object, is_approved: bool) -> tuple[int, int, int]:
         """The code, rule and condition of the first rule that refuses; ALLOW if none does."""
         for index, rule in enumerate(self._require):
-            for place, condition in enumerate(rule._conditions):
-                if condition.test(arguments) != HOLDS:
-                    return REQUIRE, index, place
+            place = rule._first_unmet(arguments)
+            if place >= 0:
+                return REQUIRE, index, place
         for index, rule in enumerate(self._deny_if):
-            results = [condition.test(arguments) for condition in rule._conditions]
-            if FAILS not in results:
-                return DENY_IF, index, results.index(MISTYPED) if MISTYPED in results else -1
+            fires, mistyped = rule._fires(arguments)
+            if fires:
+                return DENY_IF, index, mistyped
+        for index, check in enumerate(self._checks):
+            if not check.is_valid(arguments):
+                return INVALID, index, 0
+        for index, rule in enumerate(() if is_approved else self._approve_if):
+            fires, mistyped = rule._fires(arguments)
+            if fires:
+                return APPROVE_IF, index, mistyped
         return ALLOW, -1, 0
 
-    def _spend(self, words: Words, slots: Slots, now_ns: int, wall_ns: int) -> tuple[int, int, int, Receipt | None]:
+    def _spend(
+        self, arguments: object, words: Words, slots: Slots, now_ns: int, wall_ns: int
+    ) -> tuple[int, int, int, Receipt | None]:
         """Spend on every limit or on none: all are looked at before the first word is changed."""
         limits = self._limits
-        blocks = [slots._block(limit, words) for limit in limits]
-        if 0 in blocks:
-            return UNBOUND, blocks.index(0), 0, None
-        for index, limit in enumerate(limits):
-            if limit._cost > limit._largest_cost:
+        costs = [limit._price(arguments) for limit in limits]
+        for index, cost in enumerate(costs):
+            if cost < 0:
+                return BAD_COST, index, -1 - cost, None
+            if cost > limits[index]._largest_cost:
                 return NEVER_FITS, index, 0, None
-        pairs = zip(limits, blocks, strict=True)
-        moves = [limit._plan(block, words, now_ns, wall_ns) for limit, block in pairs]
-        for index, (wait_ns, _, _) in enumerate(moves):
+        # A call that costs nothing does not touch the limit, not even one that is spent.
+        charged = [index for index, cost in enumerate(costs) if cost]
+        blocks = {index: slots._block(limits[index], words) for index in charged}
+        for index, block in blocks.items():
+            if not block:
+                return UNBOUND, index, 0, None
+        moves = {i: limits[i]._plan(blocks[i], costs[i], words, now_ns, wall_ns) for i in charged}
+        for index, (wait_ns, _, _) in moves.items():
             if wait_ns:
-                return THROTTLE, index, max(wait_ns for wait_ns, _, _ in moves), None
-        receipt = tuple(limit._commit(move, words) for limit, move in zip(limits, moves, strict=True))
-        return ALLOW, -1, 0, receipt
+                return THROTTLE, index, max(wait_ns for wait_ns, _, _ in moves.values()), None
+        return ALLOW, -1, 0, tuple(limits[index]._commit(move, words) for index, move in moves.items())
 
 
 def decide(
-    program: Program, arguments: object, words: Words, slots: Slots, now_ns: int, wall_ns: int
+    program: Program,
+    arguments: object,
+    words: Words,
+    slots: Slots,
+    now_ns: int,
+    wall_ns: int,
+    is_approved: bool = False,
+    is_free: bool = False,
 ) -> tuple[int, int, int, Receipt | None]:
-    """Judge one call: `require`, then `deny_if`, then all limits (policy.md, "Order of evaluation").
+    """Judge one call: `require`, `deny_if`, checks, `approve_if`, limits (policy.md, "Order of evaluation").
 
-    Returns (code, index, detail, receipt):
+    An approved call skips `approve_if`, a free one the limits. Returns (code, index, detail, receipt):
 
     * ALLOW: -1, 0 and what was spent, for `rollback`
-    * REQUIRE, DENY_IF: the rule that refuses and, as detail, the condition it refuses by: the first that
-      does not hold, or the first that is mistyped (-1 if the rule fires because all hold)
-    * UNBOUND: a limit whose slot has no block, or whose block is another's by now
+    * REQUIRE, DENY_IF, APPROVE_IF: the rule that refuses or asks and, as detail, the condition it does so by: the
+      first that does not hold, or the first that is mistyped (-1 if the rule fires because all hold)
+    * INVALID: the check that the arguments fail
+    * BAD_COST: a limit and, as detail, which of its `cost_paths` leads to no whole number from 0 on
     * NEVER_FITS: a limit that is smaller than the cost
+    * UNBOUND: a limit whose slot has no block, or whose block is another's by now
     * THROTTLE: the first limit that refuses, and the longest wait in ns over all that do
 
     A refusal changes no word. Raises ValueError for a time beyond 2^62 ns or a negative `wall_ns`.
     """
     _check_times(now_ns, wall_ns)
-    code, index, detail = program._judge(arguments)
-    if code != ALLOW:
-        return code, index, detail, None
-    return program._spend(words, slots, now_ns, wall_ns)
-
-
-def matches_glob(pattern: str, name: str) -> bool:
-    """Whether the whole name matches: `*` is any run of characters, every other character is itself."""
-    first, *rest = pattern.split("*")
-    if not rest:
-        return pattern == name
-    if not name.startswith(first):
-        return False
-    # The leftmost place of each piece leaves the most room for the next, so nothing is tried twice.
-    *middle, last = rest
-    position = len(first)
-    for piece in middle:
-        found = name.find(piece, position)
-        if found < 0:
-            return False
-        position = found + len(piece)
-    return name.endswith(last, position)
+    code, index, detail = program._judge(arguments, is_approved)
+    if code != ALLOW or is_free:
+        return code, index, detail, () if code == ALLOW else None
+    return program._spend(arguments, words, slots, now_ns, wall_ns)

@@ -11,7 +11,7 @@ from gateway import fastpath
 from gateway.errors import GatewayError
 from tests.support.contracts import declared
 
-MODULES = ["_fastpath", "_scan"]
+MODULES = ["_fastpath", "_matching", "_scan"]
 
 
 def chosen_now():

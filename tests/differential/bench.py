@@ -1,7 +1,7 @@
 """Limits on a bench: one core, some limits with a block each, and words of their own."""
 
 from collections.abc import Iterable
-from types import ModuleType
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 SECOND_NS = 1_000_000_000
@@ -17,16 +17,17 @@ class LimitSpec(NamedTuple):
     maximum: int
     burst: int = 1
     cost: int = 1
+    cost_paths: tuple[tuple[str | int, ...], ...] = ()
 
 
 class Bench:
     """A program of the limits given, bound to blocks that lie one after the other."""
 
-    def __init__(self, core: ModuleType, specs: Iterable[LimitSpec]) -> None:
+    def __init__(self, core: SimpleNamespace, specs: Iterable[LimitSpec]) -> None:
         self.core = core
         self.specs = tuple(specs)
         self.limits = tuple(core.Limit(slot, *spec) for slot, spec in enumerate(self.specs))
-        self.program = core.Program((), (), self.limits)
+        self.program = core.Program((), (), (), (), self.limits)
         self.slots = core.Slots(len(self.specs))
         self.blocks = []
         end = FIRST_BLOCK
@@ -38,8 +39,8 @@ class Bench:
             self.words[block] = FIRST_TAG + slot
             self.slots.bind(slot, block, FIRST_TAG + slot)
 
-    def decide(self, now_ns: int, wall_ns: int) -> tuple[int, int, int, Any]:
-        return self.core.decide(self.program, None, self.words, self.slots, now_ns, wall_ns)
+    def decide(self, now_ns: int, wall_ns: int, arguments: Any = None) -> tuple[int, int, int, Any]:
+        return self.core.decide(self.program, arguments, self.words, self.slots, now_ns, wall_ns)
 
     def rollback(self, receipt: Any, now_ns: int) -> None:
         self.core.rollback(self.words, receipt, now_ns)

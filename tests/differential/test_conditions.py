@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import _fastpath, _fastpath_py
+from tests.support.cores import COMPILED, PLAIN
 
 KEYS = st.sampled_from(["a", "b", "é", ""])
 # Few values, many of them nearly equal, so that comparisons come out both ways.
@@ -18,7 +18,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
     max_leaves=6,
 )
-PATHS = st.lists(KEYS, max_size=3).map(tuple)
+PATHS = st.lists(KEYS | st.sampled_from([COMPILED.EACH, COMPILED.EACH, 0, 1]), max_size=4).map(tuple)
 
 
 class Prefix:
@@ -33,45 +33,45 @@ class Prefix:
 
 @st.composite
 def condition_parts(draw):
-    """A path, an operator and a value that fits it."""
-    op = draw(st.integers(_fastpath.EQ, _fastpath.CONTAINS))
-    if op in (_fastpath.LT, _fastpath.LTE, _fastpath.GT, _fastpath.GTE):
+    """A path, an operator, a value that fits it, and whether the length is meant."""
+    op = draw(st.integers(COMPILED.EQ, COMPILED.CONTAINS))
+    if op in (COMPILED.LT, COMPILED.LTE, COMPILED.GT, COMPILED.GTE):
         value = draw(NUMBERS)
-    elif op in (_fastpath.IN, _fastpath.NOT_IN):
+    elif op in (COMPILED.IN, COMPILED.NOT_IN):
         value = tuple(draw(st.lists(VALUES, max_size=3)))
-    elif op == _fastpath.EXISTS:
+    elif op == COMPILED.EXISTS:
         value = draw(st.booleans())
-    elif op == _fastpath.REGEX:
+    elif op == COMPILED.REGEX:
         value = Prefix(draw(st.sampled_from(["", "a", "b"])))
     else:
         value = draw(VALUES)
-    return draw(PATHS), op, value
+    return draw(PATHS), op, value, draw(st.booleans())
 
 
 RULES = st.lists(st.lists(condition_parts(), max_size=3), max_size=3)
 
 
-@given(parts=condition_parts(), arguments=VALUES)
-def test_both_cores_test_a_condition_alike(parts, arguments):
+@given(parts=condition_parts(), arguments=VALUES, every=st.booleans())
+def test_both_cores_test_a_condition_alike(parts, arguments, every):
     """Any condition that can be made has one result for any arguments."""
-    compiled, plain = (core.Condition(*parts).test(arguments) for core in (_fastpath, _fastpath_py))
+    compiled, plain = (core.Condition(*parts).test(arguments, every) for core in (COMPILED, PLAIN))
     assert compiled == plain
 
 
-@given(require=RULES, deny_if=RULES, arguments=VALUES)
-def test_both_cores_judge_rules_alike(require, deny_if, arguments):
-    """Any two lists of rules refuse by the same rule and the same condition."""
-    compiled, plain = (judge(core, require, deny_if, arguments) for core in (_fastpath, _fastpath_py))
+@given(require=RULES, deny_if=RULES, approve_if=RULES, arguments=VALUES)
+def test_both_cores_judge_rules_alike(require, deny_if, approve_if, arguments):
+    """Any lists of rules refuse or ask by the same rule and the same condition."""
+    compiled, plain = (judge(core, require, deny_if, arguments, approve_if) for core in (COMPILED, PLAIN))
     assert compiled == plain
 
 
-def judge(core, require, deny_if, arguments):
-    require, deny_if = (
+def judge(core, require, deny_if, arguments, approve_if=()):
+    require, deny_if, approve_if = (
         tuple(core.Rule(tuple(core.Condition(*parts) for parts in rule)) for rule in rules)
-        for rules in (require, deny_if)
+        for rules in (require, deny_if, approve_if)
     )
     words, slots = core.Words(bytearray()), core.Slots(0)
-    return core.decide(core.Program(require, deny_if, ()), arguments, words, slots, 0, 0)
+    return core.decide(core.Program(require, deny_if, (), approve_if, ()), arguments, words, slots, 0, 0)
 
 
 @given(left=VALUES.filter(lambda value: value is not None), right=VALUES)
@@ -80,18 +80,30 @@ def test_operators_agree_with_each_other(core, left, right):
     opposite = {core.HOLDS: core.FAILS, core.FAILS: core.HOLDS, core.MISTYPED: core.MISTYPED}
 
     def test(op, value):
-        return core.Condition((), op, value).test(left)
+        return core.Condition((), op, value).test(left, True)
 
     assert test(core.IN, (right,)) == test(core.EQ, right)
     assert test(core.NEQ, right) == opposite[test(core.EQ, right)]
     assert test(core.NOT_IN, (right,)) == opposite[test(core.IN, (right,))]
 
 
+@given(parts=condition_parts(), elements=st.lists(VALUES, max_size=4))
+def test_each_element_is_tested_as_it_would_be_alone(core, parts, elements):
+    """Of every element, all must hold and there must be one; of any, one that holds is enough, then a mistyped one."""
+    path, *rest = parts
+    alone = {every: [core.Condition(path, *rest).test(e, every) for e in elements] for every in (True, False)}
+    condition = core.Condition((core.EACH, *path), *rest)
+    worst = [result for result in alone[True] if result != core.HOLDS] or [core.HOLDS if elements else core.FAILS]
+    assert condition.test(elements, True) == worst[0]
+    best = [result for result in (core.HOLDS, core.MISTYPED) if result in alone[False]] or [core.FAILS]
+    assert condition.test(elements, False) == best[0]
+
+
 @given(value=VALUES.filter(lambda value: value is not None))
 def test_a_value_equals_its_copy(core, value):
     """A value that went through JSON equals the one that did not, whatever the order of its keys."""
     copy = json.loads(json.dumps(value, sort_keys=True))
-    assert core.Condition((), core.EQ, value).test(copy) == core.HOLDS
+    assert core.Condition((), core.EQ, value).test(copy, True) == core.HOLDS
 
 
 def test_a_pattern_that_fails_fails_the_decision(core):
@@ -109,7 +121,7 @@ def test_values_nested_beyond_all_measure_raise(core):
     """Comparing them ends in an exception, not in a crash."""
     left, right = nested(100_000), nested(100_000)
     with pytest.raises(RecursionError):
-        core.Condition((), core.EQ, left).test(right)
+        core.Condition((), core.EQ, left).test(right, False)
     unnest(left)
     unnest(right)
 

@@ -50,6 +50,9 @@ def test_an_unknown_operator_is_refused(core, op):
         ({"cost": 0}, "cost"),
         ({"cost": 2**63}, "cost"),
         ({"kind": 0, "cost": 2}, "cost"),
+        ({"kind": 0, "cost_paths": (("x",),)}, "cost_paths"),
+        ({"cost_paths": (("x", -1),)}, "step -1"),
+        ({"cost_paths": (("x",),), "cost": -1}, "cost"),
         ({"burst": 0}, "burst"),
         ({"burst": 2**61 // (6 * SECOND_NS) + 1}, "burst"),
         ({"burst": 2**80}, "burst"),
@@ -80,7 +83,7 @@ def test_two_limits_in_one_slot_are_refused(core):
     """A call spends once on a counter."""
     limit = core.Limit(0, core.FIXED_WINDOW, SECOND_NS, 1, 1, 1)
     with pytest.raises(ValueError, match="share a slot"):
-        core.Program((), (), (limit, limit))
+        core.Program((), (), (), (), (limit, limit))
 
 
 def test_the_length_of_a_block(core):
@@ -144,7 +147,7 @@ def test_a_slot_that_is_not_there(core):
             slots.bind(slot, 1, 1)
     limit = core.Limit(1, core.FIXED_WINDOW, SECOND_NS, 5, 1, 2)
     words = core.Words(bytearray(80))
-    program = core.Program((), (), (limit,))
+    program = core.Program((), (), (), (), (limit,))
     assert core.decide(program, None, words, slots, *ANY_TIME) == (core.UNBOUND, 0, 0, None)
     assert core.remaining(limit, words, slots, *ANY_TIME) == 2
 
@@ -183,7 +186,7 @@ def test_rules_are_judged_before_limits(core):
 
     def decide(require, deny_if):
         rules = [tuple(map(core.Rule, conditions)) for conditions in (require, deny_if)]
-        program = core.Program(*rules, (limit,))
+        program = core.Program(*rules, (), (), (limit,))
         return core.decide(program, {"x": 1}, core.Words(bytearray()), core.Slots(1), *ANY_TIME)
 
     assert decide([(), (holds, mistyped, fails)], [()]) == (core.REQUIRE, 1, 1, None)
@@ -193,7 +196,68 @@ def test_rules_are_judged_before_limits(core):
     assert decide([()], [(holds, fails)]) == (core.UNBOUND, 0, 0, None)
 
 
+class Check:
+    """A check of all arguments that passes those with a `z`."""
+
+    def is_valid(self, arguments):
+        return "z" in arguments
+
+
+def test_checks_and_approvals_come_between_rules_and_limits(core):
+    """A failed check is named; what asks for approval is skipped once that is given; a free call meets no limit."""
+    holds, mistyped = condition(core, core.EXISTS, True), core.Condition(("x", "y"), core.EXISTS, True)
+    limit = core.Limit(0, core.FIXED_WINDOW, SECOND_NS, 1, 1, 1)
+    asking = (core.Rule((condition(core, core.EXISTS, False),)), core.Rule((holds, mistyped)))
+    program = core.Program((), (), (Check(), Check()), asking, (limit,))
+
+    def decide(arguments, *flags):
+        return core.decide(program, arguments, core.Words(bytearray()), core.Slots(1), *ANY_TIME, *flags)
+
+    assert decide({"x": 1}) == decide({"x": 1}, True, True) == (core.INVALID, 0, 0, None)
+    assert decide({"x": 1, "z": 1}) == decide({"x": 1, "z": 1}, False, True) == (core.APPROVE_IF, 1, 1, None)
+    assert decide({"z": 1}) == (core.APPROVE_IF, 0, -1, None)
+    assert decide({"x": 1, "z": 1}, True) == (core.UNBOUND, 0, 0, None)
+    assert decide({"x": 1, "z": 1}, True, True) == (core.ALLOW, -1, 0, ())
+
+
+def test_a_call_costs_the_largest_amount(core):
+    """Of the limit's own cost and every argument that names one; the receipt has what was spent."""
+    bench = Bench(core, [LimitSpec(core.FIXED_WINDOW, SECOND_NS, 10, cost=2, cost_paths=(("a",), ("b", 0)))])
+    for arguments, cost in [({"a": 0, "b": [1]}, 2), ({"a": 3, "b": [1]}, 3), ({"a": 1, "b": [4.0]}, 4)]:
+        code, _, _, receipt = bench.decide(1, 0, arguments)
+        assert (code, [spend[3] for spend in receipt]) == (core.ALLOW, [cost])
+    assert bench.decide(1, 0, {"a": 1, "b": [0]})[0] == core.THROTTLE
+    assert bench.decide(1, 0, {"a": 11, "b": [0]})[0] == core.NEVER_FITS
+
+
+@pytest.mark.parametrize("amount", [-1, 0.5, True, "1", None, [], {}, -0.5])
+def test_an_amount_that_is_none_is_refused_by_its_path(core, amount):
+    """Negative, fractional, missing, a boolean: whatever the state of the limit, bound or not."""
+    bench = Bench(core, [LimitSpec(core.FIXED_WINDOW, SECOND_NS, 10, cost=0, cost_paths=(("a",), ("b",)))])
+    bench.slots.bind(0, 0, 0)
+    assert bench.decide(1, 0, {"a": 1, "b": amount}) == (core.BAD_COST, 0, 1, None)
+
+
+def test_what_costs_nothing_does_not_touch_the_limit(core):
+    """Neither a spent limit nor one without a block stops it, and there is nothing to give back."""
+    free = LimitSpec(core.TOKEN_BUCKET, SECOND_NS, 1, cost=0, cost_paths=(("a",),))
+    bench = Bench(core, [free, LimitSpec(core.FIXED_WINDOW, SECOND_NS, 5)])
+    assert bench.decide(1, 0, {"a": 1})[0] == core.ALLOW
+    assert bench.decide(1, 0, {"a": 1})[0] == core.THROTTLE
+    code, _, _, receipt = bench.decide(1, 0, {"a": 0})
+    assert (code, len(receipt)) == (core.ALLOW, 1)
+    bench.slots.bind(0, 0, 0)
+    assert bench.decide(1, 0, {"a": 0})[0] == core.ALLOW
+
+
+@pytest.mark.parametrize("step", [-2, True, 1.0, None, 2**31])
+def test_a_step_that_is_none_is_refused(core, step):
+    """A path takes keys, indexes and EACH."""
+    with pytest.raises(ValueError, match="cannot take the step"):
+        core.Condition(("x", step), core.EXISTS, True)
+
+
 def test_a_program_without_limits_spends_nothing(core):
     """It allows, with an empty receipt."""
-    program = core.Program((), (), ())
+    program = core.Program((), (), (), (), ())
     assert core.decide(program, {}, core.Words(bytearray()), core.Slots(0), 0, 0) == (core.ALLOW, -1, 0, ())

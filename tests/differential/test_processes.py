@@ -6,18 +6,20 @@ import sys
 
 import pytest
 
-from gateway import _fastpath
 from tests.differential.bench import SECOND_NS
+from tests.support.cores import COMPILED
 
 PROCESSES = 3
 MAXIMUM = 5_000
 LENGTH = 8 * 8192
 START_WORD = 0
 NOW_NS = 1_000 * SECOND_NS
+from tests.support.cores import COMPILED
+
 # Every process calls as fast as it can, takes every third admitted call back, and prints what it kept.
 CALLER = """
 import mmap, sys
-from gateway import _fastpath as core
+from tests.support.cores import COMPILED as core
 from tests.differential.test_processes import LENGTH, MAXIMUM, NOW_NS, START_WORD, limits_of
 
 with open(sys.argv[1], "r+b") as file:
@@ -41,15 +43,15 @@ print(kept)
 
 def limits_of(words):
     """One limit of each kind, all with the same maximum; the blocks are tagged if they were not yet."""
-    kinds = (_fastpath.SLIDING_WINDOW, _fastpath.FIXED_WINDOW, _fastpath.TOKEN_BUCKET)
-    limits = [_fastpath.Limit(slot, kind, 60 * SECOND_NS, MAXIMUM, MAXIMUM, 1) for slot, kind in enumerate(kinds)]
-    slots = _fastpath.Slots(len(kinds))
+    kinds = (COMPILED.SLIDING_WINDOW, COMPILED.FIXED_WINDOW, COMPILED.TOKEN_BUCKET)
+    limits = [COMPILED.Limit(slot, kind, 60 * SECOND_NS, MAXIMUM, MAXIMUM, 1) for slot, kind in enumerate(kinds)]
+    slots = COMPILED.Slots(len(kinds))
     offset = 8
     for slot, kind in enumerate(kinds):
         words[offset] = 1 + slot
         slots.bind(slot, offset, 1 + slot)
-        offset += _fastpath.block_length(kind, MAXIMUM)
-    return _fastpath.Program((), (), tuple(limits)), slots
+        offset += COMPILED.block_length(kind, MAXIMUM)
+    return COMPILED.Program((), (), (), (), tuple(limits)), slots
 
 
 @pytest.mark.timeout(60)
@@ -63,12 +65,12 @@ def test_processes_share_limits_exactly(tmp_path, pytestconfig):
         for _ in range(PROCESSES)
     ]
     with path.open("r+b") as file:
-        words = _fastpath.Words(mmap.mmap(file.fileno(), LENGTH))
+        words = COMPILED.Words(mmap.mmap(file.fileno(), LENGTH))
     program, slots = limits_of(words)
     for caller in callers:
         assert caller.stdout.readline() == "ready\n"
     words[START_WORD] = 1
     kept = sum(int(caller.communicate()[0]) for caller in callers)
-    while _fastpath.decide(program, None, words, slots, NOW_NS, NOW_NS)[0] == _fastpath.ALLOW:
+    while COMPILED.decide(program, None, words, slots, NOW_NS, NOW_NS)[0] == COMPILED.ALLOW:
         kept += 1
     assert kept == MAXIMUM

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway import _fastpath
 from tests.differential.bench import SECOND_NS, Bench, LimitSpec
+from tests.support.cores import COMPILED
 
 WINDOW_NS = 10 * SECOND_NS
 START_NS = 1_000 * SECOND_NS
@@ -17,10 +17,10 @@ PAUSES_NS |= st.integers(0, 2 * WINDOW_NS)
 LIVES = st.lists(st.tuples(PAUSES_NS, st.none() | st.integers(0, 5)), min_size=8, max_size=60)
 
 SPECS = [
-    LimitSpec(_fastpath.SLIDING_WINDOW, WINDOW_NS, 3),
-    LimitSpec(_fastpath.FIXED_WINDOW, WINDOW_NS, 5, cost=2),
-    LimitSpec(_fastpath.TOKEN_BUCKET, WINDOW_NS, 10, 1),
-    LimitSpec(_fastpath.TOKEN_BUCKET, WINDOW_NS, 3, 5, 2),
+    LimitSpec(COMPILED.SLIDING_WINDOW, WINDOW_NS, 3),
+    LimitSpec(COMPILED.FIXED_WINDOW, WINDOW_NS, 5, cost=2),
+    LimitSpec(COMPILED.TOKEN_BUCKET, WINDOW_NS, 10, 1),
+    LimitSpec(COMPILED.TOKEN_BUCKET, WINDOW_NS, 3, 5, 2),
 ]
 
 few_examples = settings(max_examples=100)
@@ -46,7 +46,7 @@ def live(bench, life):
             continue
         before = bench.snapshot()
         code, _, wait_ns, receipt = bench.decide(now_ns, now_ns)
-        if code == _fastpath.ALLOW:
+        if code == COMPILED.ALLOW:
             admitted.append((now_ns, receipt))
         else:
             assert bench.snapshot() == before
@@ -56,8 +56,8 @@ def live(bench, life):
 
 def assert_the_wait_is_exact(bench, now_ns, wait_ns):
     early, in_time = now_ns + wait_ns - 1, now_ns + wait_ns
-    assert bench.copy().decide(early, early)[0] == _fastpath.THROTTLE
-    assert bench.copy().decide(in_time, in_time)[0] == _fastpath.ALLOW
+    assert bench.copy().decide(early, early)[0] == COMPILED.THROTTLE
+    assert bench.copy().decide(in_time, in_time)[0] == COMPILED.ALLOW
 
 
 def most_in_a_window(kept):

@@ -4,8 +4,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from gateway import _fastpath, _fastpath_py
 from tests.differential.bench import FIRST_TAG, SECOND_NS, Bench, LimitSpec
+from tests.support.cores import COMPILED, PLAIN
 
 DAY_NS = 86_400 * SECOND_NS
 MAX_TIME_NS = 2**62
@@ -18,20 +18,46 @@ STEPS_NS = st.sampled_from(
     [sign * (length + step) for length in [0, *WINDOWS_NS] for sign in (1, 1, -1) for step in (-1, 0, 1)]
 ) | st.integers(-(10**12), 10**13)
 
+# Amounts that cost nothing, something, far too much, and what is no amount at all.
+AMOUNTS = st.sampled_from(
+    [
+        0,
+        1,
+        2,
+        10**9,
+        10**9 + 1,
+        2**61,
+        2**63 - 1,
+        2**63,
+        2**64 - 1,
+        2.0,
+        -0.0,
+        1e300,
+        0.5,
+        -1,
+        -(2**63),
+        True,
+        "1",
+        None,
+    ]
+)
+ARGUMENTS = st.fixed_dictionaries({}, optional={"cost": AMOUNTS, "list": st.lists(AMOUNTS, max_size=2) | AMOUNTS})
+
 
 @st.composite
 def limit_specs(draw):
     """Limits at and around every bound that `Limit` has."""
-    kind = draw(st.sampled_from([_fastpath.SLIDING_WINDOW, _fastpath.FIXED_WINDOW, _fastpath.TOKEN_BUCKET]))
+    kind = draw(st.sampled_from([COMPILED.SLIDING_WINDOW, COMPILED.FIXED_WINDOW, COMPILED.TOKEN_BUCKET]))
     window_ns = draw(st.sampled_from(WINDOWS_NS))
-    if kind == _fastpath.SLIDING_WINDOW:
+    if kind == COMPILED.SLIDING_WINDOW:
         return LimitSpec(kind, window_ns, draw(st.integers(1, 4)))
     maximum = draw(st.sampled_from([1, 2, 3, 7, 10**9 - 1, 10**9]))
     largest_burst = 2**61 // -(-window_ns // maximum)
     burst = draw(st.sampled_from([1, 2, 3, largest_burst - 1, largest_burst]))
-    largest = burst if kind == _fastpath.TOKEN_BUCKET else maximum
+    largest = burst if kind == COMPILED.TOKEN_BUCKET else maximum
     cost = draw(st.sampled_from([1, 1, 2, max(1, largest - 1), largest, largest + 1, 2**63 - 1]))
-    return LimitSpec(kind, window_ns, maximum, burst, cost)
+    cost_paths = draw(st.sampled_from([(), (), (("cost",),), (("cost",), ("list", 1))]))
+    return LimitSpec(kind, window_ns, maximum, burst, 0 if cost_paths and draw(st.booleans()) else cost, cost_paths)
 
 
 class TwoCores(RuleBasedStateMachine):
@@ -43,7 +69,7 @@ class TwoCores(RuleBasedStateMachine):
         wall_ns=st.sampled_from([0, 1, 10**18, 2**31 * SECOND_NS, MAX_TIME_NS]) | st.integers(0, MAX_TIME_NS),
     )
     def start(self, specs, now_ns, wall_ns):
-        self.benches = [Bench(core, specs) for core in (_fastpath, _fastpath_py)]
+        self.benches = [Bench(core, specs) for core in (COMPILED, PLAIN)]
         self.now_ns = now_ns
         self.wall_ns = wall_ns
         self.receipts = []
@@ -55,12 +81,12 @@ class TwoCores(RuleBasedStateMachine):
         assert self.benches[0].snapshot() == self.benches[1].snapshot()
         return compiled
 
-    @rule(times=st.integers(1, 4))
-    def calls(self, times):
+    @rule(times=st.integers(1, 4), arguments=ARGUMENTS)
+    def calls(self, times, arguments=None):
         for _ in range(times):
             before = self.benches[0].snapshot()
-            code, _, _, receipt = self.agree(lambda bench: bench.decide(self.now_ns, self.wall_ns))
-            if code == _fastpath.ALLOW:
+            code, _, _, receipt = self.agree(lambda bench: bench.decide(self.now_ns, self.wall_ns, arguments))
+            if code == COMPILED.ALLOW:
                 self.receipts.append(receipt)
             else:
                 assert self.benches[0].snapshot() == before
@@ -87,8 +113,8 @@ class TwoCores(RuleBasedStateMachine):
     def a_word_is_damaged(self, data, word):
         """Any word but a tag: after a damaged tag nothing more would happen."""
         slot = data.draw(st.integers(0, len(self.benches[0].specs) - 1))
-        kind, _, maximum, _, _ = self.benches[0].specs[slot]
-        place = data.draw(st.integers(1, _fastpath.block_length(kind, maximum) - 1))
+        kind, _, maximum, *_ = self.benches[0].specs[slot]
+        place = data.draw(st.integers(1, COMPILED.block_length(kind, maximum) - 1))
         self.agree(lambda bench: bench.words.__setitem__(bench.blocks[slot] + place, word))
 
     @rule(data=st.data(), tag=WORDS.filter(bool))

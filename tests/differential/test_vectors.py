@@ -39,8 +39,10 @@ def test_condition(core, case):
         value = PythonPattern(value)
     elif case["op"] in ("IN", "NOT_IN"):
         value = tuple(value)
-    condition = core.Condition(tuple(case["path"]), getattr(core, case["op"]), value)
-    assert condition.test(case["arguments"]) == getattr(core, case["result"])
+    path = tuple(core.EACH if step == "[*]" else step for step in case["path"])
+    condition = core.Condition(path, getattr(core, case["op"]), value, case.get("of_length", False))
+    for every in [case["every"]] if "every" in case else [True, False]:
+        assert condition.test(case["arguments"], every) == getattr(core, case["result"])
 
 
 @pytest.mark.parametrize("case", vectors("bodies"))

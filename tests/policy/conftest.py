@@ -1,16 +1,14 @@
 """The two cores that everything which decides is tested on."""
 
-import importlib
-
 import pytest
 
 from gateway import fastpath
+from tests.support.cores import COMPILED, PLAIN
 
 
-@pytest.fixture(params=["_fastpath", "_fastpath_py"])
+@pytest.fixture(params=[COMPILED, PLAIN], ids=["cython", "python"])
 def core(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run the test on the compiled core and on the plain one; a missing extension is an error."""
-    implementation = importlib.import_module(f"gateway.{request.param}")
-    for name in fastpath.__dict__.keys() & implementation.__dict__.keys():
+    for name in vars(fastpath).keys() & vars(request.param).keys():
         if not name.startswith("_"):
-            monkeypatch.setattr(fastpath, name, getattr(implementation, name))
+            monkeypatch.setattr(fastpath, name, getattr(request.param, name))

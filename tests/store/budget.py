@@ -33,7 +33,7 @@ class Budget:
         self.store, self.clock, self.spec, self.key = store, clock, spec, key
         self.slots = fastpath.Slots(1)
         self.limit = fastpath.Limit(0, spec.kind, spec.window_ns, spec.maximum, spec.burst, 1)
-        self.program = fastpath.Program((), (), (self.limit,))
+        self.program = fastpath.Program((), (), (), (), (self.limit,))
         self.receipt: fastpath.Receipt | None = None
         self.bind()
 
