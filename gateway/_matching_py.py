@@ -115,7 +115,7 @@ def find(arguments: object, path: tuple[Step, ...]) -> Any:
 
 def _take(value: Any, step: Step) -> Any:
     """The member or element; None if there is none, `_BLOCKED` if `value` is not what the step walks into."""
-    if type(step) is str:
+    if isinstance(step, str):
         return value.get(step) if type(value) is dict else _BLOCKED
     if type(value) is not list:
         return _BLOCKED

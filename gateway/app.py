@@ -36,6 +36,7 @@ from gateway.proxy.stdio_downstream import StdioDownstream
 from gateway.proxy.stdio_listener import StdioListener
 from gateway.proxy.streams import Streams
 from gateway.proxy.task_handles import TaskHandles
+from gateway.proxy.tool_schemas import ToolSchemas
 from gateway.proxy.underway import Underway
 from gateway.proxy.upstream import Upstream
 from gateway.reload import Change, Reloader
@@ -76,6 +77,7 @@ class Gateway:
         self._in_force = InForce(self._assembled.snapshot)
         self._learn_tools()
         self._looks: dict[str, asyncio.Task[None]] = {}
+        self._keeping: dict[ToolSchemas, asyncio.Task[None]] = {}
         self._identity = Identity(lambda: self._in_force.snapshot.grants, clock)
         self._streams = Streams(self._identity)
         self._database = Database.open(config.state_dir / database.FILE_NAME)
@@ -121,6 +123,7 @@ class Gateway:
         if self._webhook:
             self._tasks.spawn(self._webhook.run(), "send webhooks")
         self._look_at_tools(None)
+        self._keep_schemas()
         await self._stdio.start()
         if not stdio_only:
             await self._start_listeners()
@@ -171,7 +174,7 @@ class Gateway:
 
     def _dispatch(self, clock: Clock, session_key: bytes) -> Dispatch:
         task_handles = TaskHandles()
-        gate = Gate(clock, task_handles)
+        gate = Gate(clock, task_handles, self._assembly.in_flight)
         return Dispatch(
             gate=gate,
             approvals=ApprovalStep(gate, self._identity, self._desk),
@@ -224,17 +227,18 @@ class Gateway:
             self._tasks.spawn(relay.retire(), "close the way to a server")
         self._streams.review()
         self._look_at_tools(before)
+        self._keep_schemas()
         for name in before.snapshot.relays.keys() - after.snapshot.relays.keys():
             self._metrics.saturation.forget(name)
         self._gauge()
         return Change(
-            policies={name: engine.revision for name, engine in after.engines.items()},
+            policies={name: engine.revision for (name, _), engine in after.engines.items()},
             revoked=tuple(grant.label for grant in good if self._identity.current(grant) is None),
         )
 
     def _learn_tools(self) -> None:
         for engine in self._assembled.engines.values():
-            self._tools.learn(engine.policy.tools)
+            self._tools.learn(engine.policy.tool_names)
 
     def _look_at_tools(self, before: Assembled | None) -> None:
         """Compare the tools of servers with their pins, but for those where both are as they were."""
@@ -247,6 +251,15 @@ class Gateway:
             self._looks[name] = self._tasks.spawn(looking, "compare tools with their pins")
         for name in self._looks.keys() - self._assembled.pins.keys():
             self._looks.pop(name).cancel()
+
+    def _keep_schemas(self) -> None:
+        """Keep the schemas of the servers' tools where a policy needs them, and no others."""
+        relays, engines = self._in_force.snapshot.relays, self._assembled.engines
+        needed = {relays[server].tool_schemas for (_, server), engine in engines.items() if engine.policy.needs_schemas}
+        for schemas in self._keeping.keys() - needed:
+            self._keeping.pop(schemas).cancel()
+        for schemas in needed - self._keeping.keys():
+            self._keeping[schemas] = self._tasks.spawn(schemas.keep(), "keep the schemas of a server's tools")
 
     def _probes(self) -> dict[str, health.Probe]:
         relays = self._in_force.snapshot.relays

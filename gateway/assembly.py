@@ -15,11 +15,12 @@ from gateway.config import Grant as GrantSettings
 from gateway.errors import StateError
 from gateway.policy.engine import NO_POLICY, Engine
 from gateway.policy.tables import compile_policy
+from gateway.proxy.budget import GrantBudget
 from gateway.proxy.command import Command
 from gateway.proxy.endpoints import endpoints_of
-from gateway.proxy.gate import GrantBudget
 from gateway.proxy.http_upstream import HttpUpstream
 from gateway.proxy.identity import Grant, Grants
+from gateway.proxy.in_flight import InFlight
 from gateway.proxy.pins import Pins
 from gateway.proxy.record import Recorder
 from gateway.proxy.relay import Relay
@@ -44,8 +45,8 @@ class Assembled(msgspec.Struct, frozen=True):
 
     config: Config
     snapshot: Snapshot
-    engines: dict[str, Engine]
-    """By the name of the policy."""
+    engines: dict[tuple[str, str], Engine]
+    """Of the policies in use, by their names and the servers that they are used on."""
     pins: dict[str, Pinned]
     """Of the servers that are held to something, by their names."""
 
@@ -57,6 +58,8 @@ class Assembly:
         self._store = store
         self._recorder = recorder
         self._tasks = tasks
+        self.in_flight = InFlight()
+        """The calls under way, which no reload forgets."""
 
     def assemble(self, config: Config, before: Assembled | None = None) -> Assembled:
         """What `config` makes of the gateway.
@@ -69,13 +72,20 @@ class Assembly:
             for server in config.servers.values()
             if server.pin is not None
         }
-        engines = {name: Engine(compile_policy(policy)) for name, policy in config.policies.items()}
-        grants = [self._grant(grant, engines, pins, before) for grant in config.grants]
+        relays = {server.name: self._relay(server, config.keep_alive_s, before) for server in config.servers.values()}
+        used = {(grant.policy, grant.server) for grant in config.grants if grant.policy is not None}
+        engines = {
+            (policy, server): Engine(compile_policy(config.policies[policy], relays[server].tool_schemas))
+            for policy, server in used
+        }
+        # An engine asks for schemas the very server that it was made for, so a changed one has new grants.
+        same = {name for name, relay in relays.items() if before and before.snapshot.relays.get(name) is relay}
+        grants = [
+            self._grant(grant, engines, pins, before if grant.server in same else None) for grant in config.grants
+        ]
         snapshot = Snapshot(
             grants=Grants(grants),
-            relays={
-                server.name: self._relay(server, config.keep_alive_s, before) for server in config.servers.values()
-            },
+            relays=relays,
             endpoints=endpoints_of(config.servers),
             addresses=Addresses.of(config.listen.host, config.allowed_hosts, config.allowed_origins),
             admin_addresses=Addresses.of(config.admin_listen.host, config.allowed_hosts),
@@ -84,10 +94,14 @@ class Assembly:
         return Assembled(config, snapshot, engines, pins)
 
     def _grant(
-        self, grant: GrantSettings, engines: dict[str, Engine], pins: dict[str, Pinned], before: Assembled | None
+        self,
+        grant: GrantSettings,
+        engines: dict[tuple[str, str], Engine],
+        pins: dict[str, Pinned],
+        before: Assembled | None,
     ) -> Grant:
         policy = grant.policy or ""
-        engine = engines.get(policy)
+        engine = engines.get((policy, grant.server))
         made = Grant(
             label=grant.label,
             server=grant.server,
@@ -96,7 +110,12 @@ class Assembly:
             expires_ns=grant.expires_ns,
             engine=engine or NO_POLICY,
             budget=GrantBudget(
-                self._store, grant.server, policy, grant.label, engine.policy.counters if engine else ()
+                self._store,
+                self.in_flight,
+                grant.server,
+                policy,
+                grant.label,
+                engine.policy.counters if engine else (),
             ),
         )
         if grant.server in pins:

@@ -99,6 +99,12 @@ class Metrics:
         self.denials = Counter(
             "mcp_gateway_denials", "Refusals, by the rule that refused.", ["server", "rule"], registry=self.registry
         )
+        self.shadow = Counter(
+            "mcp_gateway_shadow",
+            "What rules and limits in shadow mode would have decided.",
+            ["rule", "would"],
+            registry=self.registry,
+        )
         self.operations = Histogram(
             "mcp_server_operation_duration_seconds",
             "Duration of MCP operations as the agent saw them (OpenTelemetry MCP convention).",

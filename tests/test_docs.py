@@ -14,7 +14,6 @@ from gateway.audit import event
 from gateway.documents import read_document
 from gateway.metrics import Metrics
 from gateway.policy.load import load_policy
-from gateway.policy.tables import compile_policy
 from tests.support.processes import GatewayProcess
 
 ROOT = Path(__file__).parents[1]
@@ -29,7 +28,7 @@ def blocks(path: Path, language: str) -> list[str]:
 def test_the_policy_in_the_readme_compiles():
     """The policy explained there is one that the gateway takes."""
     (text,) = blocks(ROOT / "README.md", "json")
-    policy = compile_policy(load_policy(read_document(text, "README.md", "json")))
+    policy = load_policy(read_document(text, "README.md", "json"))
     assert set(policy.tools) == {"get_code", "comments"}
 
 

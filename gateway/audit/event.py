@@ -1,12 +1,13 @@
 """The lines of the audit journal. One struct for each kind; the field `type` tells them apart.
 
-No token, header, argument value or answer is ever part of one.
+No token, header or answer is ever part of one, and of arguments only the values that a policy has kept.
 """
 
 import msgspec
 
 MAX_TEXT = 256
 MAX_KEYS = 64
+MAX_KEPT_BYTES = 4096
 
 
 class DecisionRecord(msgspec.Struct, frozen=True, tag="decision", tag_field="type", omit_defaults=True):
@@ -38,6 +39,11 @@ class DecisionRecord(msgspec.Struct, frozen=True, tag="decision", tag_field="typ
     """The approval that the call waits for, was refused by, or has used up."""
     approver: str = ""
     """Who approved or denied it."""
+    shadow: dict[str, str] = {}
+    """What rules and limits in shadow mode would have decided, by their names."""
+    kept: dict[str, object] = {}
+    """Values of arguments, by the paths that the policy keeps (`audit.keep`): null where one is missing, no entry
+    where one cannot be reached or takes more than `MAX_KEPT_BYTES`."""
 
 
 class OutcomeRecord(msgspec.Struct, frozen=True, tag="outcome", tag_field="type", omit_defaults=True):

@@ -21,6 +21,9 @@ MAX_ID: Final = 2**53
 _ENVELOPE: Final = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
 _CALL_MEMBERS: Final = frozenset({"name", "arguments", "_meta", "task", "inputResponses", "requestState"})
 _PARAMS_MEMBERS: Final = _CALL_MEMBERS | frozenset(TARGET_MEMBER.values())
+# What a policy has rules for besides tools: judged by what they name, and prompts by their arguments.
+_READS: Final = frozenset({"prompts/get", "resources/read", "resources/subscribe", "resources/unsubscribe"})
+_REFERENCES: Final = {"ref/prompt": "name", "ref/resource": "uri"}
 _META_MEMBERS: Final = frozenset({PROTOCOL_VERSION_KEY})
 _NOTIFICATION_PREFIX: Final = "notifications/"
 
@@ -114,6 +117,10 @@ def _read_call(document: dict[str, Any], id: MessageId | None) -> Request | Noti
         return _read_notification(method, params, document)
     if method == "tools/call":
         _check_tool_call(params, id)
+    elif method == "completion/complete":
+        _check_reference(params, id)
+    elif method in _READS:
+        _check_read(method, params, id)
     return Request(id, method, params, document)
 
 
@@ -139,6 +146,28 @@ def _check_tool_call(params: dict[str, Any], id: MessageId) -> None:
         )
     if any(character < " " or character == "\x7f" for character in name):
         raise MalformedError("name", "The tool's name has a control character.", code=INVALID_PARAMS, id=id)
+    _check_arguments(params, id)
+
+
+def _check_read(method: str, params: dict[str, Any], id: MessageId) -> None:
+    """What is named must be named by a string: a server might take something else for one."""
+    member = TARGET_MEMBER[method]
+    if not isinstance(params.get(member), str):
+        raise MalformedError("name", f"params.{member} must be a string.", code=INVALID_PARAMS, id=id)
+    _check_arguments(params, id)
+
+
+def _check_reference(params: dict[str, Any], id: MessageId) -> None:
+    """A completion is for a prompt or a resource, and says which."""
+    reference: Any = params.get("ref")
+    kind = reference.get("type") if isinstance(reference, dict) else None
+    member = _REFERENCES.get(kind) if isinstance(kind, str) else None
+    if member is None or not isinstance(reference.get(member), str):
+        message = "params.ref must name a prompt (ref/prompt, name) or a resource (ref/resource, uri)."
+        raise MalformedError("name", message, code=INVALID_PARAMS, id=id)
+
+
+def _check_arguments(params: dict[str, Any], id: MessageId) -> None:
     arguments = params.get("arguments")
     if arguments is not None and not isinstance(arguments, dict):
         raise MalformedError("arguments", "The arguments must be an object.", code=INVALID_PARAMS, id=id)

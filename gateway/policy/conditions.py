@@ -1,13 +1,13 @@
-"""Conditions on arguments: their paths, their operators, and what each operator can compare.
+"""Conditions on arguments: their operators, and what each operator can compare.
 
 A document's condition becomes one of the core's here. Whether it holds for a call is the core's to say.
 """
 
-from collections.abc import Iterator
 from typing import Final, assert_never
 
 from gateway import fastpath
 from gateway.policy.model import Condition, Operator
+from gateway.policy.paths import parse_path
 from gateway.policy.patterns import compile_pattern
 
 _OPERATORS: Final[dict[Operator, int]] = {
@@ -24,44 +24,18 @@ _OPERATORS: Final[dict[Operator, int]] = {
     "contains": fastpath.CONTAINS,
 }
 
-_ROOT: Final = "args."
 
-
-def split_path(path: str) -> tuple[str, ...]:
-    r"""The object keys of a path, from the arguments down: `args.a.b` gives `a`, `b`.
-
-    A backslash takes the next character as it is, so `args.a\.b` is the one key `a.b`. Raises ValueError,
-    saying what would be right.
-    """
-    if path.startswith("length("):
-        raise ValueError("`length()` is not supported yet by this version; test the argument itself")
-    if not path.startswith(_ROOT):
-        raise ValueError(f"the path `{path}` must start with `args.`, as in `args.action`")
-    keys = [""]
-    characters = iter(path.removeprefix(_ROOT))
-    for character in characters:
-        match character:
-            case "\\":
-                keys[-1] += _escaped(characters, path)
-            case ".":
-                keys.append("")
-            case "[":
-                raise ValueError(r"`[…]` is not supported yet by this version; for a key that holds a [ write `\[`")
-            case _:
-                keys[-1] += character
-    if "" in keys:
-        raise ValueError(f"the path `{path}` has an empty step; write a name between the dots")
-    return tuple(keys)
-
-
-def compile_value(op: Operator, value: object) -> object:
+def compile_value(op: Operator, value: object, *, of_length: bool = False) -> object:
     """The value as the core wants it for this operator.
 
-    Raises ValueError for a value that no argument could match (policy.md, "Conditions").
+    Raises ValueError for a value that no argument, or with `of_length` no length, could match (policy.md,
+    "Conditions").
     """
+    if of_length:
+        _check_length(op, value)
     match op:
         case "lt" | "lte" | "gt" | "gte":
-            if not isinstance(value, int | float) or isinstance(value, bool):
+            if not _is_number(value):
                 raise ValueError(f"`{op}` compares numbers; its value must be a number, not {_described(value)}")
         case "in" | "not_in":
             return _members(op, value)
@@ -80,10 +54,14 @@ def compile_value(op: Operator, value: object) -> object:
     return value
 
 
-def compile_condition(condition: Condition) -> fastpath.Condition:
-    """The core's condition for one whose path and value have been checked."""
-    value = compile_value(condition.op, condition.value)
-    return fastpath.Condition(split_path(condition.path), _OPERATORS[condition.op], value)
+def compile_condition(condition: Condition, *, at_root: bool = False) -> fastpath.Condition:
+    """The core's condition for one whose path and value have been checked.
+
+    `at_root` for one that tests what the path leads to, instead of the arguments.
+    """
+    path = parse_path(condition.path)
+    value = compile_value(condition.op, condition.value, of_length=path.of_length)
+    return fastpath.Condition(() if at_root else path.steps, _OPERATORS[condition.op], value, path.of_length)
 
 
 def type_name(value: object) -> str:
@@ -103,11 +81,16 @@ def type_name(value: object) -> str:
             return "an object"
 
 
-def _escaped(characters: Iterator[str], path: str) -> str:
-    character = next(characters, None)
-    if character is None:
-        raise ValueError(f"the path `{path}` ends in a backslash; write two for the character itself")
-    return character
+def _check_length(op: Operator, value: object) -> None:
+    if op in ("exists", "regex", "contains"):
+        raise ValueError(f"`{op}` does not compare a length, which is a number; test the argument without `length()`")
+    for member in value if isinstance(value, list) else [value]:
+        if not isinstance(member, int | float) or isinstance(member, bool) or member < 0:
+            raise ValueError(f"a length is a number from 0 on and never {_described(member)}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _members(op: Operator, value: object) -> tuple[object, ...]:
@@ -119,4 +102,6 @@ def _members(op: Operator, value: object) -> tuple[object, ...]:
 
 
 def _described(value: object) -> str:
-    return "an empty list" if value == [] else type_name(value)
+    if value == []:
+        return "an empty list"
+    return "a negative number" if _is_number(value) and value < 0 else type_name(value)  # type: ignore[operator]

@@ -1,12 +1,13 @@
 """Limits of a document: which counter each one spends on, and which of their fields do not go together."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from gateway import fastpath
-from gateway.policy.model import LARGEST_SLIDING_WINDOW, Algorithm, Limit
+from gateway.policy.model import LARGEST_SLIDING_WINDOW, Algorithm, Limit, RateLimit, Scope
+from gateway.policy.paths import ArgumentPath, parse_path
 from gateway.policy.windows import parse_window
 
 _KINDS: Final[dict[Algorithm, int]] = {
@@ -15,7 +16,7 @@ _KINDS: Final[dict[Algorithm, int]] = {
     "token_bucket": fastpath.TOKEN_BUCKET,
 }
 # The fields of a limit that its counter is made of.
-_COUNTED: Final = {"counter", "window", "max", "algorithm", "burst"}
+_COUNTED: Final = {"counter", "window", "max", "scope", "algorithm", "burst"}
 
 
 class Counter(msgspec.Struct, frozen=True):
@@ -28,47 +29,85 @@ class Counter(msgspec.Struct, frozen=True):
     maximum: int
     burst: int
     """Capacity of a token bucket; equal to `maximum` for the other kinds."""
+    scope: Scope = "grant"
+    is_weighted: bool = False
+    """Whether calls may cost more or less than 1, so that `maximum` is no number of calls."""
 
 
-def counter_of(limit: Limit) -> Counter:
-    """The counter of a limit that has no `conflicts`."""
+def is_weighted(limit: Limit) -> bool:
+    """Whether a call may cost something else than 1 by this limit."""
+    return limit.increment_from is not None or limit.increment not in (None, 1)
+
+
+def counter_of(limit: Limit, *, is_weighted: bool = False) -> Counter:
+    """The counter of a limit that has no `conflicts`; `is_weighted` if any limit on it is."""
     return Counter(
         name=limit.counter,
-        kind=_KINDS[_algorithm(limit)],
+        kind=_KINDS[_algorithm(limit, is_weighted=is_weighted)],
         window_ns=parse_window(limit.window),
         maximum=limit.max,
         burst=limit.max if limit.burst is None else limit.burst,
+        scope=limit.scope,
+        is_weighted=is_weighted,
     )
 
 
-def core_limit(counter: Counter, slot: int) -> fastpath.Limit:
-    """The core's limit for one call on this counter. Raises ValueError where the core cannot count so far."""
-    return fastpath.Limit(slot, counter.kind, counter.window_ns, counter.maximum, counter.burst, 1)
+def short_limit(tool: str, rate_limit: RateLimit) -> Limit:
+    """What `rate_limit` of a tool stands for."""
+    return Limit(rate_counter(tool), rate_limit.window, rate_limit.max, scope="session")
 
 
-def conflicts(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def rate_counter(tool: str) -> str:
+    """The name of the counter that `rate_limit` of a tool spends on."""
+    return f"{tool}_rate"
+
+
+def cost_paths(limits: Iterable[Limit]) -> tuple[ArgumentPath, ...]:
+    """The arguments that say what a call costs by any of these limits, which are on one counter."""
+    return tuple(parse_path(limit.increment_from) for limit in limits if limit.increment_from is not None)
+
+
+def core_limit(counter: Counter, slot: int, limits: Iterable[Limit] = ()) -> fastpath.Limit:
+    """The core's limit for a call that meets this counter by all of `limits`: it costs the largest of their costs.
+
+    An `increment` beside `increment_from` is the least that a call costs. Raises ValueError where the core cannot
+    count so far.
+    """
+    limits = tuple(limits)
+    costs = [limit.increment or (1 if limit.increment_from is None else 0) for limit in limits] or [1]
+    paths = tuple(path.steps for path in cost_paths(limits))
+    return fastpath.Limit(slot, counter.kind, counter.window_ns, counter.maximum, counter.burst, max(costs), paths)
+
+
+def conflicts(fields: Mapping[str, Any], *, is_weighted: bool = False) -> Iterator[tuple[str, str]]:
     """What is wrong with a limit beyond the shape of its fields: the field, and what to do about it.
 
     `fields` are those whose shape is right, with the defaults of those left out; another is passed over.
+    `is_weighted` if any limit on the counter is.
     """
-    found = list(_conflicts(fields))
+    found = list(_conflicts(fields, is_weighted=is_weighted))
     yield from found
     if found or not fields.keys() >= _COUNTED:
         return
+    counter = _counter(fields, is_weighted=is_weighted)
     try:
-        core_limit(_counter(fields), slot=0)
+        core_limit(counter, slot=0)
     except ValueError as error:
         yield "burst", str(error)
+        return
+    capacity = counter.burst if counter.kind == fastpath.TOKEN_BUCKET else counter.maximum
+    if (fields.get("increment") or 0) > capacity:
+        yield "increment", f"no call could ever pass: it costs more than the {capacity} that the counter holds"
 
 
-def counter_from(fields: Mapping[str, Any]) -> Counter | None:
+def counter_from(fields: Mapping[str, Any], *, is_weighted: bool = False) -> Counter | None:
     """The counter of a limit that has these `fields`, as in `conflicts`; None while they do not make one."""
-    if any(conflicts(fields)) or not fields.keys() >= _COUNTED:
+    if any(conflicts(fields, is_weighted=is_weighted)) or not fields.keys() >= _COUNTED:
         return None
-    return _counter(fields)
+    return _counter(fields, is_weighted=is_weighted)
 
 
-def _conflicts(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _conflicts(fields: Mapping[str, Any], *, is_weighted: bool) -> Iterator[tuple[str, str]]:
     match fields:
         case {"window": window}:
             try:
@@ -82,17 +121,36 @@ def _conflicts(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 "leave `algorithm` out for a fixed window, or ask for a `token_bucket`"
             )
             yield "algorithm", message
+        case {"algorithm": "sliding_window"} if is_weighted:
+            message = (
+                "a sliding window counts calls, and a limit on this counter has `increment` or `increment_from`; "
+                "leave `algorithm` out for a fixed window, or ask for a `token_bucket`"
+            )
+            yield "algorithm", message
     match fields:
         case {"algorithm": "sliding_window" | "fixed_window" | None, "burst": int()}:
             yield "burst", "only a token bucket has a burst; add `algorithm: token_bucket` or take it out"
+    match fields:
+        case {"increment_from": str(path)}:
+            yield from _cost_path_faults(path)
 
 
-def _counter(fields: Mapping[str, Any]) -> Counter:
-    return counter_of(Limit(**{name: fields[name] for name in _COUNTED}))
+def _cost_path_faults(text: str) -> Iterator[tuple[str, str]]:
+    try:
+        path = parse_path(text)
+    except ValueError as error:
+        yield "increment_from", str(error)
+        return
+    if path.has_each or path.of_length:
+        yield "increment_from", "a cost is one argument, such as `args.amount`, without `[*]` and `length()`"
 
 
-def _algorithm(limit: Limit) -> Algorithm:
-    """The algorithm asked for, or else the one that policy.md ("Limits") gives a limit of this size."""
+def _counter(fields: Mapping[str, Any], *, is_weighted: bool) -> Counter:
+    return counter_of(Limit(**{name: fields[name] for name in _COUNTED}), is_weighted=is_weighted)
+
+
+def _algorithm(limit: Limit, *, is_weighted: bool) -> Algorithm:
+    """The algorithm asked for, or else the one that policy.md ("Limits") gives such a counter."""
     if limit.algorithm is not None:
         return limit.algorithm
-    return "sliding_window" if limit.max <= LARGEST_SLIDING_WINDOW else "fixed_window"
+    return "sliding_window" if limit.max <= LARGEST_SLIDING_WINDOW and not is_weighted else "fixed_window"

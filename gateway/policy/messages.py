@@ -7,9 +7,11 @@ from typing import Final
 
 import msgspec
 
-from gateway.policy.conditions import split_path, type_name
+from gateway import fastpath
+from gateway.policy.conditions import compile_condition, type_name
 from gateway.policy.limits import Counter
 from gateway.policy.model import Condition, Rule
+from gateway.policy.paths import ArgumentPath, find_misfit, parse_path, value_at
 from gateway.policy.windows import describe_window
 
 NO_POLICY: Final = "This grant has no policy, so every call is denied."
@@ -31,44 +33,100 @@ _LONGEST_NAME: Final = 128
 _LONGEST_VALUE: Final = 200
 
 
-def not_allowed(tool: str, reason: str | None = None) -> str:
+def not_allowed(target: str, reason: str | None = None) -> str:
     """For a call that no arguments could save; the policy's own `reason` comes first."""
-    return reason or f"{_shown(tool)} is not allowed by this policy."
+    return reason or f"{_shown(target)} is not allowed by this policy."
 
 
-def requirement_missed(tool: str, rule: Rule, condition: Condition) -> str:
+def ambiguous(target: str, globs: tuple[str, str]) -> str:
+    """For a call that two entries of the policy claim alike."""
+    keys = " and ".join(f"`{glob}`" for glob in globs)
+    return f"{_shown(target)} is matched by {keys} alike; the policy's author must name it exactly."
+
+
+def requirement_missed(target: str, rule: Rule, condition: Condition) -> str:
     """For a `require` rule that this condition does not fulfil."""
-    return rule.on_deny or f"{_shown(tool)} is allowed only when {_in_words(condition)}."
+    return rule.on_deny or f"{_shown(target)} is allowed only when {_in_words(condition, 'every')}."
 
 
-def denial_fired(tool: str, rule: Rule) -> str:
+def denial_fired(target: str, rule: Rule) -> str:
     """For a `deny_if` rule all of whose conditions hold."""
     if not rule.conditions:
-        return not_allowed(tool, rule.on_deny)
-    conditions = " and ".join(map(_in_words, rule.conditions))
-    return rule.on_deny or f"{_shown(tool)} is not allowed when {conditions}."
+        return not_allowed(target, rule.on_deny)
+    return rule.on_deny or f"{_shown(target)} is not allowed when {_all_in_words(rule)}."
 
 
 def argument_mistyped(rule: Rule, condition: Condition, arguments: object) -> str:
     """For a rule that refuses since this condition met a value of another JSON type."""
-    types = _types(condition, arguments)
+    types = mistyped(condition, arguments)
     return f"{_sentence(rule.on_deny)} {types}" if rule.on_deny else types
 
 
-def throttled(tool: str, counter: Counter, *, is_shared: bool, on_deny: str | None, wait_ms: int) -> str:
+def mistyped(condition: Condition, arguments: object) -> str:
+    """Which type an argument must have and which it has; or those of the step before which the path ends."""
+    path = parse_path(condition.path)
+    leaf = compile_condition(condition, at_root=True)
+    misfit = find_misfit(arguments, path, lambda value: leaf.test(value, True) == fastpath.MISTYPED)
+    if misfit is None:
+        return f"{condition.path} must be {_wanted(condition, path)}."
+    wanted = misfit.wanted or _wanted(condition, path)
+    return f"{_shown(misfit.place)} must be {wanted}; the call sent {type_name(misfit.value)}."
+
+
+def not_valid(target: str, place: tuple[str | int, ...], keyword: str) -> str:
+    """For arguments that fail `keyword` of a JSON Schema; `place` is where, from the arguments down."""
+    path = "args" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
+    return f"The arguments of {_shown(target)} do not fit their schema: {_shown(path)} fails `{_shown(keyword)}`."
+
+
+def schema_unavailable(target: str) -> str:
+    """For a call whose arguments cannot be checked, since the server has not listed the tool."""
+    return f"The server's own description of {_shown(target)} is not known now, so its arguments cannot be checked."
+
+
+def approval_wanted(target: str, rule: Rule) -> str:
+    """For an `approve_if` rule that asks."""
+    if rule.on_deny or not rule.conditions:
+        return rule.on_deny or f"{_shown(target)} needs a person's approval."
+    return f"{_shown(target)} needs a person's approval when {_all_in_words(rule)}."
+
+
+def throttled(target: str, counter: Counter, *, is_shared: bool, on_deny: str | None, wait_ms: int) -> str:
     """For a call beyond a limit: which limit, and how long to wait."""
-    text = _sentence(on_deny) if on_deny else _limit_in_words(tool, counter, is_shared)
+    text = _sentence(on_deny) if on_deny else _limit_in_words(target, counter, is_shared)
     return f"{text} Try again in {_wait(wait_ms)}."
 
 
-def never_fits(tool: str, counter: Counter, *, on_deny: str | None) -> str:
+def too_many_in_flight(target: str, most: int) -> str:
+    """For a call beyond a bound on concurrency."""
+    calls = "1 call is" if most == 1 else f"{most} calls are"
+    return f"{_shown(target)} has as many calls in flight as are allowed: {calls}. Try again when one has ended."
+
+
+def never_fits(target: str, counter: Counter, *, on_deny: str | None) -> str:
     """For a call that costs more than its limit can ever admit."""
-    return on_deny or f"One call of {_shown(tool)} costs more than the limit of {_rate(counter)} ever admits."
+    return on_deny or f"One call of {_shown(target)} costs more than the limit of {_rate(counter)} ever admits."
 
 
-def counters_full(tool: str) -> str:
+def bad_cost(path: ArgumentPath, arguments: object, *, on_deny: str | None) -> str:
+    """For a call whose cost is to be read from an argument that names none."""
+    place = f"args{''.join(f'[{step}]' if isinstance(step, int) else f'.{step}' for step in path.steps)}"
+    try:
+        sent = value_at(arguments, path)
+    except LookupError:
+        sent = None
+    match sent:
+        case bool() | None | str() | list() | dict():
+            found = "none" if sent is None else type_name(sent)
+        case _:
+            found = "a negative number" if sent < 0 else "a fraction"
+    text = f"{place} says what the call costs, so it must be a whole number from 0 on; the call sent {found}."
+    return f"{_sentence(on_deny)} {text}" if on_deny else text
+
+
+def counters_full(target: str) -> str:
     """For a call that could not be counted."""
-    return f"The gateway has no room to count this call of {_shown(tool)}; its operator can make some."
+    return f"The gateway has no room to count this call of {_shown(target)}; its operator can make some."
 
 
 def _shown(name: str) -> str:
@@ -77,10 +135,15 @@ def _shown(name: str) -> str:
     return "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in cut)
 
 
-def _in_words(condition: Condition) -> str:
+def _all_in_words(rule: Rule) -> str:
+    return " and ".join(_in_words(condition, "any") for condition in rule.conditions)
+
+
+def _in_words(condition: Condition, quantity: str) -> str:
+    path = f"{quantity} {condition.path}" if parse_path(condition.path).has_each else condition.path
     if condition.op == "exists":
-        return f"{condition.path} is given" if condition.value else f"{condition.path} is not given"
-    return f"{condition.path} {_VERBS[condition.op]} {_json(condition.value)}"
+        return f"{path} is given" if condition.value else f"{path} is not given"
+    return f"{path} {_VERBS[condition.op]} {_json(condition.value)}"
 
 
 def _json(value: object) -> str:
@@ -88,19 +151,9 @@ def _json(value: object) -> str:
     return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…"
 
 
-def _types(condition: Condition, arguments: object) -> str:
-    """Which type the argument must have and which it has; or those of the step before which the path ends."""
-    value = arguments
-    keys = split_path(condition.path)
-    for depth, key in enumerate(keys):
-        if not isinstance(value, dict):
-            parent = ".".join(("args", *keys[:depth]))
-            return f"{parent} must be an object; the call sent {type_name(value)}."
-        value = value.get(key)
-    return f"{condition.path} must be {_wanted(condition)}; the call sent {type_name(value)}."
-
-
-def _wanted(condition: Condition) -> str:
+def _wanted(condition: Condition, path: ArgumentPath) -> str:
+    if path.of_length:
+        return "a string, an array or an object"
     match condition.op:
         case "lt" | "lte" | "gt" | "gte":
             return "a number"
@@ -114,13 +167,17 @@ def _wanted(condition: Condition) -> str:
             return type_name(condition.value)
 
 
-def _limit_in_words(tool: str, counter: Counter, is_shared: bool) -> str:
+def _limit_in_words(target: str, counter: Counter, is_shared: bool) -> str:
     if is_shared:
-        return f"{_shown(tool)} shares a limit of {_rate(counter)} with other tools."
-    return f"{_shown(tool)} is limited to {_rate(counter)}."
+        return f"{_shown(target)} shares a limit of {_rate(counter)} with other tools."
+    if counter.scope == "server":
+        return f"{_shown(target)} shares a limit of {_rate(counter)} with other grants."
+    return f"{_shown(target)} is limited to {_rate(counter)}."
 
 
 def _rate(counter: Counter) -> str:
+    if counter.is_weighted:
+        return f"a total of {counter.maximum} {describe_window(counter.window_ns)}"
     calls = "1 call" if counter.maximum == 1 else f"{counter.maximum} calls"
     return f"{calls} {describe_window(counter.window_ns)}"
 

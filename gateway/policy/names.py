@@ -4,12 +4,15 @@ import collections
 from collections.abc import Iterable
 from typing import Final
 
+from gateway.policy.decision import Kind
 from gateway.policy.model import Rule
 
 NO_POLICY: Final = "(no policy)"
 HIDDEN: Final = "(hidden)"
 DEFAULT_DENY: Final = "(default deny)"
 DEFAULT_ALLOW: Final = "(default allow)"
+AMBIGUOUS: Final = "(ambiguous)"
+SCHEMA_UNAVAILABLE: Final = "(schema unavailable)"
 COUNTERS_FULL: Final = "(counters full)"
 # Rules that are no policy's: of the protocol, and of the gateway itself.
 PROTOCOL: Final = "(protocol)"
@@ -23,9 +26,9 @@ INTERNAL_ERROR: Final = "(internal error)"
 ALL_TOOLS: Final = "/all_tools"
 
 
-def tool_place(tool: str) -> str:
-    """Where a tool's rules stand: `/tools/<key>`, the key escaped as in a JSON pointer."""
-    return "/tools/" + tool.replace("~", "~0").replace("/", "~1")
+def place_of(kind: Kind, key: str) -> str:
+    """Where the rules of an entry stand: `/tools/<key>`, the key escaped as in a JSON pointer."""
+    return f"/{kind.value}/" + key.replace("~", "~0").replace("/", "~1")
 
 
 def rule_names(place: str, rules: Iterable[Rule]) -> tuple[str, ...]:

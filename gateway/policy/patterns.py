@@ -10,7 +10,7 @@ from jsonschema_rs import FancyRegexOptions, RegexOptions
 SIZE_LIMIT_BYTES: Final = 128 * 1024
 _DFA_SIZE_LIMIT_BYTES: Final = 1024 * 1024
 
-_LINEAR: Final = RegexOptions(size_limit=SIZE_LIMIT_BYTES, dfa_size_limit=_DFA_SIZE_LIMIT_BYTES)
+LINEAR: Final = RegexOptions(size_limit=SIZE_LIMIT_BYTES, dfa_size_limit=_DFA_SIZE_LIMIT_BYTES)
 
 # The engine says only that a pattern is bad. What makes it good names the mistake.
 _REPAIRS: Final = (
@@ -29,7 +29,7 @@ def compile_pattern(pattern: str) -> jsonschema_rs.Validator:
     (look-around, back-references), or a pattern that compiles to more than `SIZE_LIMIT_BYTES`.
     """
     try:
-        return _validator(pattern, _LINEAR)
+        return _validator(pattern, LINEAR)
     except jsonschema_rs.ValidationError:
         raise ValueError(_diagnose(pattern)) from None
 

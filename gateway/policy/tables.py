@@ -1,99 +1,53 @@
-"""A policy made ready to decide with: for each tool the core's program, and the names of what it refuses by.
-
-`compile_policy` is called when a policy is loaded; the engine reads the result for every call.
-"""
+"""Compiles a checked policy for one server into what the engine decides by. Called when a policy is loaded."""
 
 import collections
+import functools
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
 
 from gateway import fastpath
 from gateway.policy import messages, names
+from gateway.policy.approvals import terms_of
+from gateway.policy.compiled import CallTable, CompiledPolicy, Entry, JudgedCheck, JudgedLimit, JudgedRule
 from gateway.policy.conditions import compile_condition
-from gateway.policy.decision import Decision, Verdict
-from gateway.policy.limits import Counter, core_limit, counter_of
-from gateway.policy.model import Limit, Policy, Rule, ToolRules
+from gateway.policy.decision import ConcurrencyHold, Decision, Kind, Verdict
+from gateway.policy.limits import Counter, core_limit, cost_paths, counter_of, is_weighted, short_limit
+from gateway.policy.lookup import Keyed, is_glob, ranked
+from gateway.policy.model import Approval, Limit, Policy, Rule, ToolRules
+from gateway.policy.paths import parse_path
+from gateway.policy.schemas import NO_SCHEMAS, SchemaSource, ServerCheck, compile_schema
+
+__all__ = ["CompiledPolicy", "SchemaSource", "compile_policy"]
 
 REVISION_DIGITS: Final = 12
 
+# Tables under a glob are made for each name, which agents choose; an older one is made again when it is asked for.
+_TABLES_OF_A_GLOB: Final = 1024
 
-class JudgedRule(msgspec.Struct, frozen=True):
-    """A rule as the document has it, its name, and its conditions as the core has them."""
-
-    name: str
-    rule: Rule
-    conditions: tuple[fastpath.Condition, ...]
+Place = tuple[str, ToolRules]
+"""Rules, and the name of where they stand."""
 
 
-class JudgedLimit(msgspec.Struct, frozen=True):
-    """A limit that one tool's calls meet, its name, and the counter it spends on."""
+def compile_policy(policy: Policy, schemas: SchemaSource = NO_SCHEMAS) -> CompiledPolicy:
+    """Compile a policy that `load_policy` has returned; such a one always compiles.
 
-    name: str
-    counter: Counter
-    slot: int
-    """Which of the policy's counters."""
-    is_shared: bool
-    """Whether calls of other tools spend on the counter too."""
-    on_deny: str | None
-    core: fastpath.Limit
-
-
-class ToolTable(msgspec.Struct, frozen=True):
-    """All that the calls of one tool are judged by; the tuples stand in the order of the program."""
-
-    name: str
-    """The rule that an allowed call is recorded under."""
-    program: fastpath.Program
-    require: tuple[JudgedRule, ...]
-    deny_if: tuple[JudgedRule, ...]
-    limits: tuple[JudgedLimit, ...]
-
-    def always_denies(self) -> bool:
-        """Whether a `deny_if` without conditions denies every call."""
-        return any(not judged.rule.conditions for judged in self.deny_if)
-
-
-class CompiledPolicy(msgspec.Struct, frozen=True):
-    """An immutable policy, ready for `Engine`. Any number of grants may share one."""
-
-    revision: str
-    """Twelve hex digits of the SHA-256 of the document, the same for every layout of it."""
-    default_allows: bool
-    hide: tuple[str, ...]
-    tools: Mapping[str, ToolTable | Decision]
-    """The tools that the policy names; a decision where arguments do not matter."""
-    unlisted: ToolTable | None
-    """What judges the tools it does not name; None where these are denied."""
-    counters: tuple[Counter, ...]
-    """The counters of all limits; a limit's `slot` is an index into them."""
-
-    def judge_of(self, tool: str) -> ToolTable | Decision:
-        """What a call of this tool is judged by, or the refusal that needs no arguments.
-
-        Steps 3 to 5 of policy.md, "Order of evaluation".
-        """
-        listed = self.tools.get(tool)
-        if listed is not None:
-            return listed
-        if _is_hidden(tool, self.hide):
-            return _denied(tool, names.HIDDEN)
-        return self.unlisted or _denied(tool, names.DEFAULT_DENY)
-
-
-def compile_policy(policy: Policy) -> CompiledPolicy:
-    """Compile a policy that `load_policy` has returned; such a one always compiles."""
+    `schemas` are those of the server that the policy is used on.
+    """
     counters = _Counters(policy)
-    unlisted = _table(names.DEFAULT_ALLOW, ToolRules(), policy, counters) if policy.default == "allow" else None
+    compiler = {kind: _Compiler(kind, policy, counters, schemas) for kind in Kind}
+    allows = policy.default == "allow"
     return CompiledPolicy(
         revision=_revision(policy),
-        default_allows=policy.default == "allow",
+        default_allows=allows,
         hide=policy.hide,
-        tools={tool: _judge_of(tool, rules, policy, counters) for tool, rules in policy.tools.items()},
-        unlisted=unlisted,
+        lists_denied=policy.listing == "all",
+        entries={kind: compiler[kind].entries() for kind in Kind},
+        unlisted={kind: compiler[kind].unlisted() if allows else None for kind in Kind},
         counters=tuple(counters.by_name.values()),
+        needs_schemas=any(rules.validate.required_args or rules.validate.schema for rules in policy.tools.values()),
     )
 
 
@@ -101,65 +55,178 @@ class _Counters:
     """The distinct counters of a policy, their slots, and which of them several tools spend on."""
 
     def __init__(self, policy: Policy) -> None:
-        places = [*(rules.limits for rules in policy.tools.values()), policy.all_tools.limits]
-        self.by_name = {limit.counter: counter_of(limit) for limits in places for limit in limits}
+        places = [(key, _limits_of(kind, key, rules)) for kind in Kind for key, rules in _rules_of(policy, kind)]
+        places.append(("*", policy.all_tools.limits))
+        limits = [limit for _, limits in places for limit in limits]
+        weighted = {limit.counter for limit in limits if is_weighted(limit)}
+        self.by_name: dict[str, Counter] = {}
+        for limit in limits:
+            self.by_name[limit.counter] = counter_of(limit, is_weighted=limit.counter in weighted)
         self.slots = {name: slot for slot, name in enumerate(self.by_name)}
-        users = collections.Counter(name for limits in places for name in {limit.counter for limit in limits})
-        everyones = {limit.counter for limit in policy.all_tools.limits}
-        self.shared = everyones | {name for name, count in users.items() if count > 1}
+        users = collections.Counter[str]()
+        for key, mentions in places:
+            # Whatever a glob matches spends on its counters together.
+            users.update({limit.counter: 2 if is_glob(key) else 1 for limit in mentions})
+        self.shared = {name for name, count in users.items() if count > 1}
 
 
-def _judge_of(tool: str, rules: ToolRules, policy: Policy, counters: _Counters) -> ToolTable | Decision:
-    place = names.tool_place(tool)
-    if _is_hidden(tool, policy.hide):
-        return _denied(tool, names.HIDDEN)
-    if rules.action == "deny":
-        return _denied(tool, f"{place}/action", rules.reason)
-    return _table(place, rules, policy, counters)
+class _Compiler:
+    """Makes the entries of one part of a policy: of its tools, resources or prompts."""
+
+    def __init__(self, kind: Kind, policy: Policy, counters: _Counters, schemas: SchemaSource) -> None:
+        self._kind = kind
+        self._policy = policy
+        self._counters = counters
+        self._schemas = schemas
+        everywhere = msgspec.structs.asdict(policy.all_tools) if kind is Kind.TOOL else {}
+        self._everywhere: Place = names.ALL_TOOLS, ToolRules(**everywhere)
+
+    def entries(self) -> Keyed[Entry]:
+        """The entries by their keys."""
+        exact: dict[str, Entry] = {}
+        globs = []
+        for key, rules in _rules_of(self._policy, self._kind):
+            if is_glob(key):
+                make = functools.partial(self._entry, key, rules)
+                globs.append((key, functools.lru_cache(_TABLES_OF_A_GLOB)(make)))
+            else:
+                exact[key] = self._entry(key, rules, key)
+        return Keyed(exact, ranked(globs))
+
+    def unlisted(self) -> Entry:
+        """What judges the names that no key matches, where these are allowed."""
+        return Entry(self._table(names.DEFAULT_ALLOW, ToolRules(), "", ()))
+
+    def _entry(self, key: str, rules: ToolRules, target: str) -> Entry:
+        keep = tuple((path, parse_path(path)) for path in rules.audit.keep)
+        place = names.place_of(self._kind, key)
+        if rules.action == "deny":
+            message = messages.not_allowed(target, rules.reason)
+            return Entry(Decision(Verdict.DENY, f"{place}/action", message), keep)
+        return Entry(self._table(place, rules, target, _limits_of(self._kind, key, rules)), keep)
+
+    def _table(self, name: str, rules: ToolRules, target: str, limits: tuple[Limit, ...]) -> CallTable:
+        own: Place = name, msgspec.structs.replace(rules, limits=limits)
+        places = (own, self._everywhere)
+        require, deny_if, approve_if = (
+            [judged for place, rules in places for judged in _judged_rules(f"{place}/{part}", getattr(rules, part))]
+            for part in ("require", "deny_if", "approve_if")
+        )
+        if rules.action == "require_approval":
+            approve_if.insert(0, JudgedRule(f"{name}/action", Rule((), on_deny=rules.reason), ()))
+        table = _table_of(
+            name,
+            require=_enforced(require),
+            deny_if=_enforced(deny_if),
+            checks=(*_policy_checks(places), *self._server_checks(own, target)),
+            approve_if=_enforced(approve_if),
+            limits=tuple(self._judged_limits(places, "enforce")),
+        )
+        approval = rules.approval or self._everywhere[1].approval or Approval()
+        enforced = {judged.slot for judged in table.limits}
+        return msgspec.structs.replace(
+            table,
+            holds=tuple(_holds(places)),
+            approval=terms_of(approval),
+            shadow_rules=(
+                *(_table_of(name, require=(judged,)) for judged in _in_shadow(require)),
+                *(_table_of(name, deny_if=(judged,)) for judged in _in_shadow(deny_if)),
+                *(_table_of(name, approve_if=(judged,)) for judged in _in_shadow(approve_if)),
+            ),
+            # A counter that is met both ways counts once, where it is enforced.
+            shadow_limits=tuple(
+                _table_of(name, limits=(judged,))
+                for judged in self._judged_limits(places, "shadow")
+                if judged.slot not in enforced
+            ),
+        )
+
+    def _judged_limits(self, places: Iterable[Place], mode: str) -> Iterator[JudgedLimit]:
+        """A call spends once on a counter, however often it meets it; the first mention names the rule."""
+        mentions: dict[str, list[tuple[str, Limit]]] = {}
+        for place, rules in places:
+            for limit in rules.limits:
+                if limit.mode == mode:
+                    mentions.setdefault(limit.counter, []).append((place, limit))
+        for name, found in mentions.items():
+            place, first = found[0]
+            counter, slot = self._counters.by_name[name], self._counters.slots[name]
+            limits = [limit for _, limit in found]
+            yield JudgedLimit(
+                name=names.limit_name(place, name),
+                counter=counter,
+                slot=slot,
+                is_shared=name in self._counters.shared,
+                on_deny=first.on_deny,
+                core=core_limit(counter, slot, limits),
+                cost_paths=cost_paths(limits),
+            )
+
+    def _server_checks(self, place: Place, target: str) -> Iterator[JudgedCheck]:
+        name, rules = place
+        if rules.validate.required_args or rules.validate.schema:
+            yield JudgedCheck(f"{name}/validate", ServerCheck(self._schemas, target, whole=rules.validate.schema))
 
 
-def _table(place: str, rules: ToolRules, policy: Policy, counters: _Counters) -> ToolTable:
-    require = _judged_rules(f"{place}/require", rules.require)
-    deny_if = _judged_rules(f"{place}/deny_if", rules.deny_if)
-    # A call spends once on a counter, however often it meets it; the tool's own mention names the rule.
-    limits: dict[str, JudgedLimit] = {}
-    for at, mentions in ((place, rules.limits), (names.ALL_TOOLS, policy.all_tools.limits)):
-        for limit in mentions:
-            limits.setdefault(limit.counter, _judged_limit(at, limit, counters))
+def _rules_of(policy: Policy, kind: Kind) -> list[tuple[str, ToolRules]]:
+    """The entries of one part; those of resources and prompts as tools' that leave the rest out."""
+    match kind:
+        case Kind.TOOL:
+            return list(policy.tools.items())
+        case Kind.RESOURCE:
+            return [(key, ToolRules(**msgspec.structs.asdict(rules))) for key, rules in policy.resources.items()]
+        case Kind.PROMPT:
+            return [(key, ToolRules(**msgspec.structs.asdict(rules))) for key, rules in policy.prompts.items()]
+
+
+def _limits_of(kind: Kind, key: str, rules: ToolRules) -> tuple[Limit, ...]:
+    """The limits of an entry, the one that `rate_limit` stands for among them."""
+    return (*rules.limits, short_limit(key, rules.rate_limit)) if rules.rate_limit else rules.limits
+
+
+def _judged_rules(place: str, rules: Iterable[Rule]) -> Iterator[JudgedRule]:
+    rules = tuple(rules)
+    for name, rule in zip(names.rule_names(place, rules), rules, strict=True):
+        yield JudgedRule(name, rule, tuple(map(compile_condition, rule.conditions)))
+
+
+def _policy_checks(places: Iterable[Place]) -> Iterator[JudgedCheck]:
+    for place, rules in places:
+        if rules.arguments is not None:
+            yield JudgedCheck(f"{place}/arguments", compile_schema(rules.arguments))
+
+
+def _holds(places: Iterable[Place]) -> Iterator[ConcurrencyHold]:
+    for place, rules in places:
+        if rules.concurrency is not None:
+            yield ConcurrencyHold(f"{place}/concurrency", rules.concurrency)
+
+
+def _enforced(rules: Iterable[JudgedRule]) -> tuple[JudgedRule, ...]:
+    return tuple(judged for judged in rules if judged.rule.mode == "enforce")
+
+
+def _in_shadow(rules: Iterable[JudgedRule]) -> tuple[JudgedRule, ...]:
+    return tuple(judged for judged in rules if judged.rule.mode == "shadow")
+
+
+def _table_of(
+    name: str,
+    require: tuple[JudgedRule, ...] = (),
+    deny_if: tuple[JudgedRule, ...] = (),
+    checks: tuple[JudgedCheck, ...] = (),
+    approve_if: tuple[JudgedRule, ...] = (),
+    limits: tuple[JudgedLimit, ...] = (),
+) -> CallTable:
+    """A table, and its program."""
     program = fastpath.Program(
         tuple(fastpath.Rule(judged.conditions) for judged in require),
         tuple(fastpath.Rule(judged.conditions) for judged in deny_if),
-        tuple(judged.core for judged in limits.values()),
+        tuple(judged.check for judged in checks),
+        tuple(fastpath.Rule(judged.conditions) for judged in approve_if),
+        tuple(judged.core for judged in limits),
     )
-    return ToolTable(place, program, require, deny_if, tuple(limits.values()))
-
-
-def _judged_rules(place: str, rules: Iterable[Rule]) -> tuple[JudgedRule, ...]:
-    rules = tuple(rules)
-    return tuple(
-        JudgedRule(name, rule, tuple(map(compile_condition, rule.conditions)))
-        for name, rule in zip(names.rule_names(place, rules), rules, strict=True)
-    )
-
-
-def _judged_limit(place: str, limit: Limit, counters: _Counters) -> JudgedLimit:
-    counter, slot = counters.by_name[limit.counter], counters.slots[limit.counter]
-    return JudgedLimit(
-        name=names.limit_name(place, limit.counter),
-        counter=counter,
-        slot=slot,
-        is_shared=limit.counter in counters.shared,
-        on_deny=limit.on_deny,
-        core=core_limit(counter, slot),
-    )
-
-
-def _is_hidden(tool: str, hide: tuple[str, ...]) -> bool:
-    return any(fastpath.matches_glob(glob, tool) for glob in hide)
-
-
-def _denied(tool: str, rule: str, reason: str | None = None) -> Decision:
-    return Decision(verdict=Verdict.DENY, rule=rule, message=messages.not_allowed(tool, reason))
+    return CallTable(name, program, require, deny_if, checks, approve_if, limits)
 
 
 def _revision(policy: Policy) -> str:

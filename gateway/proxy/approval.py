@@ -145,7 +145,7 @@ class ApprovalStep:
     async def _approved(self, call: PendingCall, grant: Grant, approval: Approval) -> Resolution:
         """Decide again, by the policy in force now, and use the approval up if the call may run."""
         is_bound = grant.engine.revision == approval.call.revision
-        decision = self._gate.decide(grant, call.request, call.era, is_approved=is_bound)
+        decision = self._gate.decide(grant, call.request, call.era, session=call.session_id, is_approved=is_bound)
         if decision.verdict is Verdict.PENDING:
             # The policy has changed since, so what was approved was another call: ask about this one.
             approval = await self._ask(call, grant, decision)
@@ -158,6 +158,7 @@ class ApprovalStep:
         finally:
             if not is_consumed:
                 self._gate.settle(grant, decision)
+                self._gate.release(grant, decision)
         return Resolution(grant, decision if is_consumed else _gone(approval), approval)
 
 

@@ -1,5 +1,6 @@
 """From a message that has been read to its answer: judge, record, refuse or relay. The same for every transport."""
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -22,7 +23,7 @@ from gateway.proxy.gate import Gate
 from gateway.proxy.identity import Grant, Identity
 from gateway.proxy.listing import ListFilter
 from gateway.proxy.notices import Notices
-from gateway.proxy.record import Exchange, Recorder
+from gateway.proxy.record import Exchange, Outcome, Recorder
 from gateway.proxy.relay import Outbound
 from gateway.proxy.reply import Refusal, Reply
 from gateway.proxy.sink import Sink
@@ -97,12 +98,13 @@ class Dispatch:
         caller = msgspec.structs.replace(caller, grant=self._identity.renewed(caller.grant))
         self._hold(exchange, caller, message)
         self._approvals.cancel(caller.grant.server, caller.session_id, message)
-        judged, approval = self._gate.decide(caller.grant, message, era), None
+        judged, approval = self._gate.decide(caller.grant, message, era, session=caller.session_id), None
         if judged.verdict is Verdict.PENDING and isinstance(message, Request):
             pending = PendingCall(exchange, caller.grant, caller.session_id, message, era, judged)
             resolution = await self._approvals.resolve(pending)
             caller = msgspec.structs.replace(caller, grant=resolution.grant)
             judged, approval = resolution.decision, resolution.approval
+        exchange.at_close(partial(self._release, exchange, caller, message, judged))
         decision = exchange.decided(caller.grant, message, judged, approval)
         if decision is not judged:
             self._gate.settle(caller.grant, judged)
@@ -110,7 +112,8 @@ class Dispatch:
             await sink.reply(_refused(message, decision, era, exchange, approval))
             return
         ours = [("Content-Type", JSON), ("Accept", f"{JSON}, {EVENT_STREAM}")]
-        answer_filter, settle = self._filter(caller, message), partial(self._gate.settle, caller.grant, judged)
+        answer_filter = self._filter(caller, message, era, judged)
+        settle = partial(self._gate.settle, caller.grant, judged)
         outbound = self._outbound("POST", message, ours, caller, era, answer_filter, settle)
         await self._relay(exchange, sink, caller, self._attended(outbound, caller, message))
 
@@ -124,7 +127,8 @@ class Dispatch:
         if takes_notices and session_id is not None:
             notices = Notices(lambda: self._announced.in_session(server, session_id))
         # An answer that was resumed arrives on such a stream, and may be a list.
-        await self._without_message(exchange, sink, caller, "GET", self._list_filter(caller), notices)
+        answer_filter = self._heard(caller, self._list_filter(caller))
+        await self._without_message(exchange, sink, caller, "GET", answer_filter, notices)
 
     async def end_session(self, exchange: Exchange, sink: Sink, caller: Caller) -> None:
         """End a legacy session. Raises `Refusal`."""
@@ -189,6 +193,17 @@ class Dispatch:
             case _:
                 pass
 
+    def _release(self, exchange: Exchange, caller: Caller, message: Message, judged: Decision) -> None:
+        """Let go of the places of a call. One that its agent has cancelled may run on at the server unseen."""
+        if not judged.holds:
+            return
+        release = partial(self._gate.release, caller.grant, judged)
+        relay = self._in_force.snapshot.relays.get(caller.grant.server)
+        if exchange.outcome is Outcome.CANCELLED and relay is not None:
+            asyncio.get_running_loop().call_later(relay.patience_s(message), release)
+        else:
+            release()
+
     def _outbound(
         self,
         method: str,
@@ -214,13 +229,25 @@ class Dispatch:
             settle=settle,
         )
 
-    def _filter(self, caller: Caller, message: Message) -> AnswerFilter | None:
+    def _filter(self, caller: Caller, message: Message, era: Era, judged: Decision) -> AnswerFilter | None:
         """What looks into the answer to a message, where something must."""
         if not isinstance(message, Request):
             return None
-        if METHODS.get(message.method) in _LISTS:
+        answer_filter = self._changing_filter(caller, message)
+        if era is Era.MODERN:
+            answer_filter = self._gate.watch(caller.grant, message, judged, answer_filter)
+        return self._heard(caller, answer_filter)
+
+    def _heard(self, caller: Caller, answer_filter: AnswerFilter | None) -> AnswerFilter | None:
+        """The filter, after a look for the server's word that its tools have changed, where that matters."""
+        relay = self._in_force.snapshot.relays.get(caller.grant.server)
+        return answer_filter if relay is None else relay.tool_schemas.watch(answer_filter)
+
+    def _changing_filter(self, caller: Caller, request: Request) -> AnswerFilter | None:
+        """What may change the answer to a request."""
+        if METHODS.get(request.method) in _LISTS:
             return self._list_filter(caller)
-        if message.method == "tasks/list" or (message.method == "tools/call" and may_become_task(message)):
+        if request.method == "tasks/list" or (request.method == "tools/call" and may_become_task(request)):
             return self._task_handles.filter(caller.grant.server, caller.grant.label)
         return None
 

@@ -10,7 +10,8 @@ import msgspec
 from gateway.clock import Clock
 from gateway.errors import GatewayError
 from gateway.mcp.headers import Headers
-from gateway.policy.engine import NO_POLICY, Budget, Judge
+from gateway.policy.engine import NO_POLICY, Judge
+from gateway.proxy.budget import SessionBudgets
 from gateway.proxy.pins import Pins
 from gateway.proxy.reply import Refusal
 from gateway.tokens import token_digest
@@ -29,7 +30,7 @@ class Grant(msgspec.Struct, frozen=True):
     """None where there is no token, and so no way in over HTTP."""
     expires_ns: int | None
     engine: Judge
-    budget: Budget
+    budget: SessionBudgets
     pins: Pins | None = None
     """What the server's tools are held to; None where they are held to nothing."""
 

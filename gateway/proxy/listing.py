@@ -1,12 +1,17 @@
 """Filtering of lists: a grant sees only what it could call. The same engine that judges calls decides."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
-from gateway.mcp.methods import LIST_MEMBERS, Governance
+from gateway.mcp.methods import LIST_MEMBERS
+from gateway.policy.decision import Kind
 from gateway.policy.engine import Judge
 from gateway.proxy.answer_filter import AnswerFilter, UnreadableAnswerError
+from gateway.proxy.calls import kind_of_list
 from gateway.proxy.pins import Pins
+
+# What an entry of each list is called by. A template is judged by its text.
+_NAMES: Final = {"tools": "name", "prompts": "name", "resources": "uri", "resourceTemplates": "uriTemplate"}
 
 
 class ListFilter(AnswerFilter):
@@ -29,21 +34,20 @@ class ListFilter(AnswerFilter):
             return False
         members = [member for member in LIST_MEMBERS if member in result]
         for member in members:
-            result[member] = self._visible(LIST_MEMBERS[member], result[member])
+            result[member] = self._visible(kind_of_list(LIST_MEMBERS[member]), _NAMES[member], result[member])
         if members and "cacheScope" in result:
             # Two grants may see two lists, so no cache may serve one grant's to another (2026-07-28 caching).
             result["cacheScope"] = "private"
         return bool(members)
 
-    def _visible(self, governance: Governance, entries: Any) -> list[Any]:
+    def _visible(self, kind: Kind, name: str, entries: Any) -> list[Any]:
         if not isinstance(entries, list):
             raise UnreadableAnswerError("The server sent a list that is no array.")
+        named = [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get(name), str)]
+        if kind is Kind.TOOL:
+            self._learn(tool[name] for tool in named)
+            if self._pins is not None:
+                # Every entry is compared, also those that this grant does not see.
+                named = list(filter(self._pins.shows, named))
         engine = self._judge()
-        if governance is not Governance.TOOL_LIST:
-            return entries if engine.default_allows else []
-        tools = [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("name"), str)]
-        self._learn(tool["name"] for tool in tools)
-        if self._pins is not None:
-            # Every entry is compared, also those that this grant does not see.
-            tools = list(filter(self._pins.shows, tools))
-        return [tool for tool in tools if engine.sees(tool["name"])]
+        return [entry for entry in named if engine.sees(kind, entry[name])]

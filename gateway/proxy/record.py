@@ -13,7 +13,10 @@ import secrets
 from collections.abc import Callable, Iterator
 from types import TracebackType
 
+import msgspec
+
 from gateway.audit.event import (
+    MAX_KEPT_BYTES,
     MAX_KEYS,
     AuditRecord,
     DecisionRecord,
@@ -30,6 +33,7 @@ from gateway.mcp.methods import METHODS, NOTIFICATIONS
 from gateway.metrics import KnownNames, Metrics
 from gateway.policy import names
 from gateway.policy.decision import Decision, Verdict
+from gateway.proxy.calls import call_of
 from gateway.proxy.identity import Grant
 from gateway.proxy.refusals import RefusalTally
 from gateway.proxy.reply import Refusal
@@ -123,7 +127,8 @@ class Exchange:
         self._is_replying = False
         self._is_detached = False
         self._holders = 0
-        self._has_ended = False
+        self.outcome: Outcome | None = None
+        """What became of it, once it has ended."""
         self._is_decided = False
         self._releases: list[Callable[[], None]] = []
 
@@ -207,6 +212,8 @@ class Exchange:
         metrics, tool = recorder.metrics, self._tool_label()
         metrics.decisions.labels(self.server, grant.label, tool, decision.verdict.value).inc()
         metrics.overhead.labels("decide").observe(decide_ns / 1e9)
+        for outcome in decision.shadow:
+            metrics.shadow.labels(outcome.rule, outcome.verdict.value).inc()
         if decision.verdict is not Verdict.ALLOW:
             metrics.denials.labels(self.server, decision.rule).inc()
             self._observe_total(decision.verdict.value)
@@ -267,9 +274,9 @@ class Exchange:
 
     def end(self, outcome: Outcome, *, rule: str = "", rolled_back: bool = False) -> None:
         """Record what became of a forwarded exchange; only the first call counts."""
-        if self._has_ended:
+        if self.outcome is not None:
             return
-        self._has_ended = True
+        self.outcome = outcome
         if self._is_detached:
             self._close()
         recorder, now_ns = self._recorder, self._recorder.clock.monotonic_ns()
@@ -323,6 +330,8 @@ class Exchange:
             decide_us=round(decide_ns / 1e3, 1),
             approval=approval.id if approval else "",
             approver=approval.approver if approval else "",
+            shadow={outcome.rule: outcome.verdict.value for outcome in decision.shadow},
+            kept=_kept(grant, message),
         )
 
     def _tool_label(self) -> str:
@@ -333,6 +342,15 @@ class Exchange:
         elapsed = (recorder.clock.monotonic_ns() - self._arrived_ns) / 1e9
         method = _OPERATIONS.label(self._method)
         recorder.metrics.operations.labels(method, self._tool_label(), error_type).observe(elapsed)
+
+
+def _kept(grant: Grant, message: Message | None) -> dict[str, object]:
+    """The arguments that the grant's policy has recorded. What is too large for a record is left out."""
+    call = call_of(message) if isinstance(message, Request) else None
+    if call is None:
+        return {}
+    kept = grant.engine.kept(call)
+    return {path: value for path, value in kept.items() if len(msgspec.json.encode(value)) <= MAX_KEPT_BYTES}
 
 
 def _argument_keys(message: Message | None) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from gateway.proxy.answer_filter import AnswerFilter
 from gateway.proxy.notices import Notices
 from gateway.proxy.record import Exchange, Outcome
 from gateway.proxy.sink import Sink
+from gateway.proxy.tool_schemas import ToolSchemas
 from gateway.proxy.transfer import JSON, BrokenStreamError, Transfer
 from gateway.proxy.upstream import Answer, Failure, Upstream, UpstreamError
 from gateway.tasks import Tasks
@@ -100,6 +101,8 @@ class Relay:
     def __init__(self, upstream: Upstream, tasks: Tasks, keep_alive_s: float) -> None:
         """`keep_alive_s` is how long a stream of events may be silent before the agent gets a comment."""
         self.upstream = upstream
+        self.tool_schemas = ToolSchemas(upstream)
+        """Kept for as long as some policy in force needs them."""
         self._tasks = tasks
         self._keep_alive_s = keep_alive_s
         self._users = 0
@@ -178,16 +181,14 @@ class Relay:
             outbound.headers,
             outbound.body,
             grant=outbound.grant,
-            timeout_s=self._timeout_s(outbound),
+            timeout_s=None if outbound.is_listening else self.patience_s(message),
             is_repeatable=is_repeatable,
             is_listening=outbound.is_listening,
         )
 
-    def _timeout_s(self, outbound: Outbound) -> float | None:
-        """How long each piece of the answer may take; None for streams that are there to be silent."""
-        message, upstream = outbound.message, self.upstream
-        if outbound.is_listening:
-            return None
+    def patience_s(self, message: Message | None) -> float:
+        """How long each piece of the answer to a message may take, but for streams that are there to be silent."""
+        upstream = self.upstream
         if isinstance(message, Request) and message.method == "tools/call":
             return upstream.tool_timeouts_s.get(message.target, upstream.timeout_s)
         return upstream.timeout_s
@@ -221,7 +222,7 @@ class Relay:
         try:
             # Begins before anything that is told that `run` has ended.
             with self._in_use():
-                async with asyncio.timeout(self._timeout_s(outbound)):
+                async with asyncio.timeout(None if outbound.is_listening else self.patience_s(outbound.message)):
                     answer = await sending
                     exchange.answered(answer.status)
                     async for chunk in answer.chunks():

@@ -80,12 +80,14 @@ class Transfer:
             await self._pass_events(answer, headers)
             return
         is_long = answer.content_length is None or answer.content_length > MAX_GATHERED_BYTES
-        if self._answer_filter is None and self._watch is None and is_long:
+        answer_filter = self._answer_filter
+        is_read = self._watch is not None or (answer_filter is not None and answer_filter.must_read)
+        if is_long and not is_read:
             await self._pass_bytes(answer, headers)
             return
         body = await answer.read(MAX_LIST_BYTES)
-        if self._answer_filter is not None:
-            body = self._filtered_body(self._answer_filter, answer, body)
+        if answer_filter is not None and (answer_filter.must_read or answer.media_type == JSON):
+            body = self._filtered_body(answer_filter, answer, body)
         if self._watch is not None:
             self._watch(body)
         await self._begin(answer, headers, len(body))

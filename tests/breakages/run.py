@@ -36,12 +36,12 @@ BREAKAGES = (
     Breakage(
         "notifications are swallowed",
         "gateway/proxy/dispatch.py",
-        "        answer_filter, settle = ",
+        "        answer_filter = self._filter(",
         "        if not isinstance(message, Request):\n"
         "            await sink.begin(202, [], 0)\n"
         "            await sink.end()\n"
         "            return\n"
-        "        answer_filter, settle = ",
+        "        answer_filter = self._filter(",
         "tests/functional/test_sessions.py",
     ),
     Breakage(

@@ -14,7 +14,6 @@ MAXIMUM = 5_000
 LENGTH = 8 * 8192
 START_WORD = 0
 NOW_NS = 1_000 * SECOND_NS
-from tests.support.cores import COMPILED
 
 # Every process calls as fast as it can, takes every third admitted call back, and prints what it kept.
 CALLER = """

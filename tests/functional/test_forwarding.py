@@ -31,12 +31,16 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=20,
 )
+_REFERENCES: dict[str, Any] = {
+    "resources/read": {"uri": "a://b"},
+    "completion/complete": {"ref": {"type": "ref/prompt", "name": "p"}},
+}
 BODIES = st.builds(
     lambda method, id, arguments, meta: {
         "jsonrpc": "2.0",
         "id": id,
         "method": method,
-        "params": {"name": "cancel_task", "arguments": arguments, "_meta": meta},
+        "params": {"name": "cancel_task", "arguments": arguments, "_meta": meta} | _REFERENCES.get(method, {}),
     },
     st.sampled_from(["tools/call", "prompts/get", "resources/read", "ping", "completion/complete"]),
     st.integers(-(2**53), 2**53) | TEXT,

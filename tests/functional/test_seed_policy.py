@@ -98,7 +98,12 @@ async def test_lists_of_resources_and_prompts_follow_the_default(gateway: Runnin
 @pytest.mark.parametrize("method", ["resources/read", "prompts/get", "completion/complete", "resources/subscribe"])
 async def test_reads_follow_the_default(gateway: RunningGateway, upstream: ScriptedUpstream, method: str):
     """Under `default: deny` reads get a JSON-RPC error and reach nothing; under `allow` they pass."""
-    request = {"jsonrpc": "2.0", "id": 3, "method": method, "params": {"uri": "a://b", "name": "p"}}
+    request = {
+        "jsonrpc": "2.0",
+        "id": 3,
+        "method": method,
+        "params": {"uri": "a://b", "name": "p", "ref": {"type": "ref/prompt", "name": "p"}},
+    }
     status, denied = await gateway.post(request)
     assert (status, denied["error"]["code"], denied["id"]) == (200, 40301, 3)
     assert decision_of(denied)["rule"] == "(default deny)"

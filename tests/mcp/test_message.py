@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.mcp.message import PROTOCOL_VERSION_KEY, claimed_version, target_of
+from gateway.mcp.message import PROTOCOL_VERSION_KEY, Request, claimed_version, target_of
 from tests.support.messages import call, modern, notification, request, response
 
 
@@ -34,7 +34,7 @@ def test_requests_and_notifications_name_their_target_alike():
 @pytest.mark.parametrize("sent", [None, "text", 5, ["a", {"b": 1}], True])
 def test_arguments_that_are_no_object_count_as_none(sent):
     """Whatever stands where the arguments of a prompt should be, there is an object to look at."""
-    assert request("prompts/get", name="p", arguments=sent).arguments == {}
+    assert Request(1, "prompts/get", {"name": "p", "arguments": sent}, {}).arguments == {}
 
 
 def test_arguments_are_those_sent():

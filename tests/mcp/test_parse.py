@@ -330,9 +330,42 @@ def test_every_member_that_a_call_may_have_passes():
 
 def test_params_of_other_methods_pass_whole():
     """What no policy looks at is the server's to understand."""
-    message = parse_message(message_body('"id":1,"method":"completion/complete","params":{"ref":{},"argument":{}}'))
+    message = parse_message(message_body('"id":1,"method":"logging/setLevel","params":{"level":{},"more":[]}'))
     assert isinstance(message, Request)
-    assert message.params == {"ref": {}, "argument": {}}
+    assert message.params == {"level": {}, "more": []}
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        *[
+            (method, "{}")
+            for method in ("prompts/get", "resources/read", "resources/subscribe", "resources/unsubscribe")
+        ],
+        ("prompts/get", '{"name":["p"]}'),
+        ("resources/read", '{"uri":{"a":1}}'),
+        ("prompts/get", '{"name":"p","arguments":"text"}'),
+        ("prompts/get", '{"name":"p","arguments":[]}'),
+        ("completion/complete", "{}"),
+        ("completion/complete", '{"ref":"ref/prompt"}'),
+        ("completion/complete", '{"ref":{"type":"ref/tool","name":"t"}}'),
+        ("completion/complete", '{"ref":{"type":["ref/prompt"],"name":"p"}}'),
+        ("completion/complete", '{"ref":{"type":"ref/prompt","uri":"a://b"}}'),
+        ("completion/complete", '{"ref":{"type":"ref/resource","uri":5}}'),
+    ],
+)
+def test_what_a_policy_is_to_judge_must_be_named(method, params):
+    """A prompt or resource that is not named by a string could be one thing to us and another to the server."""
+    with pytest.raises(MalformedError) as caught:
+        parse_message(message_body(f'"id":1,"method":"{method}","params":{params}'))
+    assert (caught.value.code, caught.value.id) == (-32602, 1)
+
+
+@pytest.mark.parametrize("reference", ['{"type":"ref/prompt","name":"p"}', '{"type":"ref/resource","uri":"a://{b}"}'])
+def test_a_completion_names_a_prompt_or_a_resource(reference):
+    """Both kinds of reference pass whole."""
+    message = parse_message(message_body(f'"id":1,"method":"completion/complete","params":{{"ref":{reference}}}'))
+    assert isinstance(message, Request)
 
 
 @pytest.mark.parametrize("params", ["", ',"params":null', ',"params":{}'])

@@ -26,30 +26,90 @@ def limit(**fields: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("policy", "pointer"),
+    "policy",
     [
-        ({"resources": {}}, "/resources"),
-        ({"all_tools": {"require": []}}, "/all_tools/require"),
-        (with_tool(rate_limit={}), "/tools/t/rate_limit"),
-        (with_tool(action="require_approval"), "/tools/t/action"),
-        (with_tool(limits=[limit(scope="session")]), "/tools/t/limits/0/scope"),
-        (with_tool(deny_if=[{"conditions": [], "mode": "shadow"}]), "/tools/t/deny_if/0/mode"),
-        ({"tools": {"get_*": {}}}, "/tools/get_*"),
+        {"resources": {"a://*": {"action": "deny"}}, "list": "all"},
+        {"all_tools": {"require": [], "approval": {"expires": "1h", "hold": 0}, "concurrency": 3}},
+        with_tool(rate_limit={"max": 1, "window": "minute"}),
+        with_tool(action="require_approval", reason="Ask first."),
+        with_tool(limits=[limit(scope="session"), limit(counter="d", increment=3, increment_from="args.n")]),
+        with_tool(deny_if=[{"conditions": [], "mode": "shadow"}]),
+        with_tool(arguments={"type": "object"}, validate={"schema": True}, audit={"keep": ["args.a[*]"]}),
+        {"tools": {"get_*": {}}, "prompts": {"*": {"require": []}}},
     ],
 )
-def test_what_is_not_built_yet_is_refused(policy: dict[str, Any], pointer: str):
-    """A part of the language that this version does not carry out is an error at every level, never ignored."""
-    ((place, message),) = faults(policy)
+def test_every_part_of_the_language_is_accepted(policy: dict[str, Any]):
+    """What is written as it should be has no faults."""
+    assert faults(policy) == []
+
+
+CONDITION = {"path": "args.a", "op": "eq", "value": 1}
+DEEP = {"conditions": [{**CONDITION, "path": "a"}]}
+
+
+@pytest.mark.parametrize(
+    ("policy", "pointer", "message"),
+    [
+        (with_tool(approval={"hold": "61s"}), "/tools/t/approval/hold", "a time of at most 60 seconds"),
+        (with_tool(approval={"hold": -1}), "/tools/t/approval/hold", "a time of at most 60 seconds"),
+        (with_tool(approval={"expires": "31d"}), "/tools/t/approval/expires", "from 1 second to 30 days"),
+        (with_tool(approval={"expires": "soon"}), "/tools/t/approval/expires", "is not a duration"),
+        ({"all_tools": {"approval": {"expires": 0}}}, "/all_tools/approval/expires", "from 1 second to 30 days"),
+        (with_tool(arguments={"type": "objekt"}), "/tools/t/arguments", "not a JSON Schema at /type"),
+        (with_tool(arguments={"$ref": "http://127.0.0.1/x"}), "/tools/t/arguments", "never fetched"),
+        ({"all_tools": {"arguments": {"pattern": "(?=x)"}}}, "/all_tools/arguments", "not a JSON Schema at /pattern"),
+        ({"prompts": {"p": {"arguments": {"type": 1}}}}, "/prompts/p/arguments", "not a JSON Schema at /type"),
+        (with_tool(audit={"keep": ["args.a", "b"]}), "/tools/t/audit/keep", "must start with `args.`"),
+        (with_tool(rate_limit={"max": 1, "window": "0s"}), "/tools/t/rate_limit/window", "at least 1 second"),
+        (with_tool(limits=[limit(increment_from="n")]), "/tools/t/limits/0/increment_from", "must start with `args.`"),
+        (with_tool(limits=[limit(increment_from="args.n[*]")]), "/tools/t/limits/0/increment_from", "one argument"),
+        (with_tool(limits=[limit(increment=11)]), "/tools/t/limits/0/increment", "no call could ever pass"),
+        (with_tool(approve_if=[DEEP]), "/tools/t/approve_if/0/conditions/0/path", "must start with `args.`"),
+        ({"all_tools": {"deny_if": [DEEP]}}, "/all_tools/deny_if/0/conditions/0/path", "must start with `args.`"),
+        ({"prompts": {"p": {"require": [DEEP]}}}, "/prompts/p/require/0/conditions/0/path", "must start with"),
+        ({"resources": {"r": {"limits": [limit(window="x")]}}}, "/resources/r/limits/0/window", "is not a window"),
+        ({"resources": {"r": {"reason": "x"}}}, "/resources/r/reason", "have a reason"),
+        ({"tools": {"": {}}}, "/tools/", "an empty name matches nothing"),
+        (
+            with_tool(require=[{"conditions": [{**CONDITION, "path": "length(args.a)", "value": "x"}]}]),
+            "/tools/t/require/0/conditions/0/value",
+            "never a string",
+        ),
+    ],
+)
+def test_a_mistake_is_found_wherever_it_stands(policy: dict[str, Any], pointer: str, message: str):
+    """At its place, with what would mend it."""
+    ((place, text),) = faults(policy)
     assert place == pointer
-    assert "not supported yet by this version" in message
+    assert message in text
+
+
+def test_a_counter_of_costs_is_no_sliding_window():
+    """Wherever on it the cost is named: one limit makes the counter one of costs for all of them."""
+    limits = [limit(algorithm="sliding_window"), limit(increment=2)]
+    ((place, message),) = faults({"tools": {"a": {"limits": limits[:1]}, "b": {"limits": limits[1:]}}})
+    assert place == "/tools/a/limits/0/algorithm"
+    assert "a sliding window counts calls, and a limit on this counter has `increment`" in message
+    assert faults({"tools": {"a": {"limits": [limit()]}, "b": {"limits": limits[1:]}}}) == []
+
+
+def test_a_short_limit_is_a_limit_like_any_other():
+    """Its counter has the tool's name, and whoever names it too must agree."""
+    policy = with_tool(rate_limit={"max": 10, "window": 60}, limits=[limit(counter="t_rate")])
+    ((place, message),) = faults(policy)
+    assert place in ("/tools/t/limits/0", "/tools/t/rate_limit")
+    assert "the counter `t_rate` is shared with" in message
+    assert (
+        faults(with_tool(rate_limit={"max": 10, "window": 60}, limits=[limit(counter="t_rate", scope="session")])) == []
+    )
 
 
 @pytest.mark.parametrize("rules", [{"reason": "No."}, {"action": "allow", "reason": ""}])
 def test_a_reason_that_nobody_would_be_told_is_refused(rules: dict[str, Any]):
-    """Only `action: deny` has a reason; elsewhere it would be ignored."""
+    """An action that allows has none; it would be ignored."""
     ((place, message),) = faults(with_tool(**rules))
     assert place == "/tools/t/reason"
-    assert "only `action: deny` has a reason; add it" in message
+    assert "only `action: deny` and `action: require_approval` have a reason; add one" in message
 
 
 def test_a_reason_is_fine_where_it_is_told():
@@ -90,6 +150,7 @@ def test_an_id_is_taken_once_in_a_policy():
         {"window": "hour"},
         {"algorithm": "fixed_window"},
         {"algorithm": "token_bucket", "burst": 3},
+        {"scope": "server"},
     ],
 )
 def test_limits_of_one_counter_must_agree(other: dict[str, Any]):
@@ -122,7 +183,6 @@ def test_one_broken_part_hides_no_other():
         "/tools/t/limits/2/window",
         "/tools/t/deny_if/0/conditions/0/value",
         "/tools/t/deny_if/0/conditions/1/path",
-        "/tools/t/deny_if/0/mode",
     ]
 
 

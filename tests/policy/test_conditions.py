@@ -1,4 +1,4 @@
-"""Paths, values and types of conditions. Whether one holds is tested in `test_engine.py`."""
+"""Values and types of conditions. Whether one holds is tested in `test_engine.py`."""
 
 import re
 from typing import Any
@@ -6,46 +6,8 @@ from typing import Any
 import pytest
 
 from gateway import fastpath
-from gateway.policy.conditions import compile_condition, compile_value, split_path, type_name
+from gateway.policy.conditions import compile_condition, compile_value, type_name
 from gateway.policy.model import Condition, Operator
-
-
-@pytest.mark.parametrize(
-    ("path", "keys"),
-    [
-        ("args.action", ("action",)),
-        ("args.a.b", ("a", "b")),
-        (r"args.a\.b", ("a.b",)),
-        (r"args.a\\.b", ("a\\", "b")),
-        (r"args.a\[0]", ("a[0]",)),
-        ("args.args", ("args",)),
-        ("args. ", (" ",)),
-    ],
-)
-def test_dots_separate_keys_and_a_backslash_escapes(path: str, keys: tuple[str, ...]):
-    """A path is the keys that lead to the argument."""
-    assert split_path(path) == keys
-
-
-@pytest.mark.parametrize(
-    ("path", "message"),
-    [
-        ("action", "must start with `args.`, as in `args.action`"),
-        ("args", "must start with `args.`"),
-        ("", "must start with `args.`"),
-        ("args.", "has an empty step"),
-        ("args..a", "has an empty step"),
-        ("args.a.", "has an empty step"),
-        ("args.a\\", "ends in a backslash"),
-        ("args.a[0]", "is not supported yet by this version"),
-        ("args.a[*].b", "is not supported yet by this version"),
-        ("length(args.a)", "is not supported yet by this version"),
-    ],
-)
-def test_what_is_not_a_path_is_refused(path: str, message: str):
-    """The error says what a path looks like, or that its form is not built yet."""
-    with pytest.raises(ValueError, match=re.escape(message)):
-        split_path(path)
 
 
 @pytest.mark.parametrize(
@@ -73,12 +35,36 @@ def test_a_value_that_no_argument_could_match_is_refused(op: Operator, value: An
 
 
 @pytest.mark.parametrize(
+    ("op", "value", "message"),
+    [
+        ("exists", True, "test the argument without `length()`"),
+        ("regex", "x", "`regex` does not compare a length"),
+        ("contains", 1, "`contains` does not compare a length"),
+        ("eq", "3", "never a string"),
+        ("lt", True, "never a boolean"),
+        ("in", [1, -1], "never a negative number"),
+    ],
+)
+def test_a_length_is_compared_with_what_a_length_can_be(op: Operator, value: Any, message: str):
+    """Numbers from 0 on, by the operators that compare numbers."""
+    with pytest.raises(ValueError, match=re.escape(message)):
+        compile_value(op, value, of_length=True)
+
+
+def test_a_condition_can_be_made_for_what_its_path_leads_to():
+    """It compares as the whole one would at the end of the path."""
+    condition = Condition("length(args.a.b)", "gt", 2)
+    assert compile_condition(condition).test({"a": {"b": "xyz"}}, True) == fastpath.HOLDS
+    assert compile_condition(condition, at_root=True).test("xyz", True) == fastpath.HOLDS
+
+
+@pytest.mark.parametrize(
     ("op", "value"),
     [("eq", {"a": None}), ("neq", []), ("contains", ""), ("in", [[None]]), ("exists", False), ("gt", -1.5)],
 )
 def test_other_values_are_accepted(op: Operator, value: Any):
     """Nulls inside a value, empty containers and empty text can all be compared."""
-    assert compile_condition(Condition("args.a", op, value)).test({}) in (fastpath.HOLDS, fastpath.FAILS)
+    assert compile_condition(Condition("args.a", op, value)).test({}, True) in (fastpath.HOLDS, fastpath.FAILS)
 
 
 @pytest.mark.parametrize(

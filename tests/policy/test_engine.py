@@ -1,5 +1,6 @@
 """What a policy decides, on both cores: the cases of `tests/vectors/policy`, and what always holds."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ from hypothesis import strategies as st
 from gateway import fastpath
 from gateway.documents import read_document
 from gateway.errors import StateError
-from gateway.policy.decision import Decision, LimitStatus, Verdict
+from gateway.policy.compiled import CallTable
+from gateway.policy.decision import ApprovalTerms, Call, Decision, Kind, LimitStatus, Verdict
 from gateway.policy.engine import NO_POLICY, Engine
 from gateway.policy.load import load_policy
-from gateway.policy.tables import ToolTable, compile_policy
-from tests.support.policies import Caller, MemoryBudget, caller, engine
+from gateway.policy.tables import compile_policy
+from tests.support.policies import Caller, KnownSchemas, MemoryBudget, caller, engine
 
 ROOT = Path(__file__).parents[2]
 VECTORS = ROOT / "tests" / "vectors" / "policy"
@@ -28,22 +30,56 @@ def vectors(name: str) -> list[Any]:
     return value
 
 
-CASES = [case for name in ("order.yaml", "limits.yaml", "messages.yaml") for case in vectors(name)]
-CONDITIONS = vectors("conditions.yaml")
+TABLES = ("conditions.yaml", "elements.yaml")
+FILES = sorted(path.name for path in VECTORS.glob("*.yaml") if path.name not in TABLES)
+CASES = [case for name in FILES for case in vectors(name)]
+CONDITIONS, ELEMENTS = map(vectors, TABLES)
+
+
+class Table:
+    """The grants of one case, which share counters and a clock."""
+
+    def __init__(self, case: dict[str, Any]) -> None:
+        schemas = KnownSchemas(case.get("schemas", {}))
+        self.first = Caller(engine(schemas, **case["policy"]))
+        self.grants = {"alice": self.first}
+
+    def make(self, step: dict[str, Any]) -> tuple[Decision, dict[str, object]]:
+        """The call that a step describes: its decision, and what is kept of it."""
+        label = step.get("grant", "alice")
+        grant = self.grants.setdefault(label, Caller(self.first.engine, self.first, label))
+        grant.clock.advance(seconds=step.get("after", 0))
+        grant.budget.busy |= step.get("busy", {})
+        kind = next(kind for kind in Kind if kind.name.lower() in step)
+        target, arguments = step[kind.name.lower()], step.get("arguments", {})
+        flags = {"is_approved": step.get("approved", False), "is_free": step.get("free", False)}
+        call = Call(kind, target, arguments, **flags)
+        return grant.judge(call, step.get("session")), grant.engine.kept(call)
 
 
 @pytest.mark.usefixtures("core")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["case"])
 def test_calls_are_decided_as_the_case_says(case: dict[str, Any]):
-    """Each call of the case gets its verdict, its rule and, where given, its message and limit."""
-    grant = caller(**case["policy"])
+    """Each call of the case gets its verdict, its rule and whatever else is given."""
+    table = Table(case)
     for expected in case["calls"]:
-        grant.clock.advance(seconds=expected.get("after", 0))
-        decision = grant.call(expected["tool"], **expected.get("arguments", {}))
-        assert (decision.verdict, decision.rule) == (expected["verdict"], expected["rule"])
+        decision, kept = table.make(expected)
+        assert (decision.verdict, decision.rule) == (expected["verdict"], expected["rule"]), expected
         assert decision.message == expected.get("message", decision.message)
+        assert {outcome.rule: outcome.verdict for outcome in decision.shadow} == expected.get("shadow", {})
+        assert [hold.name for hold in decision.holds] == expected.get("holds", [])
+        assert kept == expected.get("kept", {})
         if "limit" in expected:
             assert decision.limit == LimitStatus(**expected["limit"])
+        if "terms" in expected:
+            assert decision.approval == ApprovalTerms(**expected["terms"])
+
+
+def test_there_are_many_cases():
+    """The language has so many corners."""
+    calls = sum(len(case["calls"]) for case in CASES)
+    rows = sum(len(row[outcome]) for row in CONDITIONS for outcome in ("holds", "fails", "mistyped"))
+    assert calls + rows + len(ELEMENTS) >= 600
 
 
 @pytest.mark.usefixtures("core")
@@ -58,6 +94,20 @@ def test_conditions_keep_the_table(row: dict[str, Any]):
             assert (required.verdict is Verdict.ALLOW) == (outcome == "holds"), arguments
             assert (denied.verdict is Verdict.ALLOW) == (outcome == "fails"), arguments
             assert ("the call sent" in denied.message) == (outcome == "mistyped"), arguments
+
+
+@pytest.mark.usefixtures("core")
+@pytest.mark.parametrize(
+    "row", ELEMENTS, ids=lambda row: f"{' '.join(map(str, row['condition'].values()))} {row['arguments']}"
+)
+def test_a_rule_about_each_element_keeps_the_table(row: dict[str, Any]):
+    """`require` wants all of them and at least one; for `deny_if` and `approve_if` one is enough."""
+    rules = [{"conditions": [row["condition"]]}]
+    grant = caller(tools={part: {part: rules} for part in ("require", "deny_if", "approve_if")})
+    assert grant.call("require", **row["arguments"]).verdict == row["require"]
+    assert grant.call("deny_if", **row["arguments"]).verdict == row["deny_if"]
+    asks = grant.call("approve_if", **row["arguments"]).verdict is Verdict.PENDING
+    assert asks is (row["deny_if"] == "deny")
 
 
 @pytest.mark.usefixtures("core")
@@ -97,26 +147,28 @@ def test_a_grant_sees_only_what_it_could_call():
     }
     grant = caller(hide=["hidden_*"], tools=tools)
     grant.call("limited")
-    seen = [tool for tool in [*tools, "unlisted"] if grant.engine.sees(tool)]
+    seen = [tool for tool in [*tools, "unlisted"] if grant.engine.sees(Kind.TOOL, tool)]
     assert seen == ["open", "ruled", "limited"]
 
 
 def test_under_default_allow_unlisted_tools_are_seen_unless_hidden():
     """What the policy does not name follows `default` and `hide`."""
     judge = engine(default="allow", hide=["secret"])
-    assert judge.sees("anything")
-    assert not judge.sees("secret")
-    assert judge.default_allows
-    assert not engine().default_allows
+    assert judge.sees(Kind.TOOL, "anything")
+    assert not judge.sees(Kind.TOOL, "secret")
+    assert judge.sees(Kind.PROMPT, "secret")
+    assert not engine().sees(Kind.RESOURCE, "a://b")
 
 
 def test_a_grant_without_a_policy_may_do_nothing():
     """Every call is denied by `(no policy)` and no tool is seen."""
-    decision = NO_POLICY.decide("open_binary", {}, MemoryBudget(()), 0, 0)
+    call = Call(Kind.TOOL, "open_binary", {})
+    decision = NO_POLICY.decide(call, MemoryBudget(()), 0, 0)
     assert (decision.verdict, decision.rule) == (Verdict.DENY, "(no policy)")
     assert decision.message == "This grant has no policy, so every call is denied."
-    assert not NO_POLICY.sees("open_binary")
-    assert not NO_POLICY.default_allows
+    assert NO_POLICY.access(Kind.RESOURCE, "a://b") == decision
+    assert not NO_POLICY.sees(Kind.TOOL, "open_binary")
+    assert NO_POLICY.kept(call) == {}
 
 
 def test_counters_are_bound_when_a_call_first_meets_them():
@@ -137,11 +189,11 @@ def test_a_call_that_cannot_be_counted_is_refused():
     """A full table of counters is our fault: the call is refused as an error, and spends nothing."""
     judge = engine(tools={"t": {"limits": [{"counter": n, "window": "minute", "max": 9} for n in "ab"]}})
     budget = MemoryBudget(judge.policy.counters, room=1)
-    decision = judge.decide("t", {}, budget, 1, 1)
+    decision = judge.decide(Call(Kind.TOOL, "t", {}), budget, 1, 1)
     assert (decision.verdict, decision.rule) == (Verdict.ERROR, "(counters full)")
     assert decision.message == ("The gateway has no room to count this call of t; its operator can make some.")
-    table = judge.policy.judge_of("t")
-    assert isinstance(table, ToolTable)
+    table = judge.policy.entry_of(Kind.TOOL, "t").judge
+    assert isinstance(table, CallTable)
     assert fastpath.remaining(table.limits[0].core, budget.words, budget.slots, 1, 1) == 9
 
 
@@ -154,7 +206,7 @@ def test_a_counter_that_does_not_stay_bound_is_an_error():
             pass
 
     with pytest.raises(StateError, match="'c' does not stay bound"):
-        judge.decide("t", {}, Forgetful(judge.policy.counters), 1, 1)
+        judge.decide(Call(Kind.TOOL, "t", {}), Forgetful(judge.policy.counters), 1, 1)
 
 
 def test_a_call_that_can_never_fit_is_denied(monkeypatch: pytest.MonkeyPatch):
@@ -189,7 +241,11 @@ VALUES = st.sampled_from([0, 1, 1.5, True, False, "", "x", [], ["x"], [1], {}, {
 CONDITION = st.one_of(
     [
         st.fixed_dictionaries(
-            {"path": st.sampled_from(["args.a", "args.a.b"]), "op": st.sampled_from(ops), "value": values}
+            {
+                "path": st.sampled_from(["args.a", "args.a.b", "args.a[0]", "args.a[*]", "args.a[*].b"]),
+                "op": st.sampled_from(ops),
+                "value": values,
+            }
         )
         for ops, values in [
             (["eq", "neq", "contains"], VALUES),
@@ -201,7 +257,7 @@ CONDITION = st.one_of(
     ]
 )
 RULES = st.lists(st.fixed_dictionaries({"conditions": st.lists(CONDITION, max_size=2)}), max_size=3)
-ARGUMENTS = st.dictionaries(st.just("a"), st.none() | VALUES)
+ARGUMENTS = st.dictionaries(st.just("a"), st.none() | VALUES | st.lists(VALUES, max_size=3))
 
 
 @settings(max_examples=60)
@@ -234,3 +290,82 @@ def test_the_order_of_rules_never_changes_the_verdict(require: Any, deny_if: Any
     }
     grant = caller(tools=tools)
     assert grant.call("written", **arguments).verdict == grant.call("shuffled", **arguments).verdict
+
+
+@settings(max_examples=60)
+@given(rules=st.fixed_dictionaries(dict.fromkeys(("require", "deny_if", "approve_if"), RULES)), arguments=ARGUMENTS)
+def test_what_is_in_shadow_mode_never_changes_the_verdict(rules: Any, arguments: Any):
+    """Neither rules of any kind nor limits, however often the call is made."""
+    shadow = {part: [{**rule, "mode": "shadow"} for rule in found] for part, found in rules.items()}
+    limits = [{"counter": "c", "window": "day", "max": 1, "mode": "shadow"}]
+    both = {part: rules[part] + shadow[part] for part in rules}
+    tools = {"free": {**shadow, "limits": limits}, "plain": rules, "both": {**both, "limits": limits}}
+    grant = caller(tools=tools)
+    for _ in range(2):
+        assert grant.call("free", **arguments).verdict is Verdict.ALLOW
+        plain, with_shadow = grant.call("plain", **arguments), grant.call("both", **arguments)
+        assert (with_shadow.verdict, with_shadow.rule.split("/")[3:]) == (plain.verdict, plain.rule.split("/")[3:])
+
+
+def test_what_shadow_limits_have_spent_is_given_back_too():
+    """A call that cannot have run leaves no trace on either kind."""
+    limits = [
+        {"counter": "c", "window": "day", "max": 1},
+        {"counter": "s", "window": "day", "max": 1, "mode": "shadow"},
+    ]
+    grant = caller(tools={"t": {"limits": limits}})
+    receipt = grant.call("t").receipt
+    assert receipt is not None
+    assert len(receipt) == 2
+    fastpath.rollback(grant.budget.words, receipt, grant.clock.monotonic_ns())
+    again = grant.call("t")
+    assert (again.verdict, again.shadow) == (Verdict.ALLOW, ())
+
+
+def test_a_shadow_limit_that_finds_no_room_changes_nothing():
+    """The table being full is no reason to refuse what is allowed."""
+    limits = [{"counter": "s", "window": "day", "max": 1, "mode": "shadow"}]
+    judge = engine(tools={"t": {"limits": limits}})
+    budget = MemoryBudget(judge.policy.counters, room=0)
+    decision = judge.decide(Call(Kind.TOOL, "t", {}), budget, 1, 1)
+    assert (decision.verdict, decision.shadow, decision.receipt) == (Verdict.ALLOW, (), None)
+
+
+def test_a_list_of_all_shows_what_is_denied_but_not_what_is_hidden():
+    """`list: all` is for tools; other lists stay as they are."""
+    judge = engine(
+        list="all", hide=["secret"], tools={"denied": {"action": "deny"}}, prompts={"p": {"action": "deny"}, "q": {}}
+    )
+    assert [tool for tool in ("denied", "unlisted", "secret") if judge.sees(Kind.TOOL, tool)] == ["denied", "unlisted"]
+    assert [prompt for prompt in "pqr" if judge.sees(Kind.PROMPT, prompt)] == ["q"]
+
+
+def test_access_is_what_no_arguments_could_change():
+    """Denied, hidden, ambiguous or always denied; anything else depends on the call."""
+    rule = {"conditions": [{"path": "args.a", "op": "eq", "value": 1}]}
+    judge = engine(
+        prompts={"ruled": {"require": [rule]}, "never": {"deny_if": [{"conditions": []}]}, "a*": {}, "a*b": {}}
+    )
+    rules = {name: judge.access(Kind.PROMPT, name).rule for name in ("ruled", "never", "ab", "other")}
+    assert rules == {
+        "ruled": "/prompts/ruled",
+        "never": "/prompts/never/deny_if/always",
+        "ab": "(ambiguous)",
+        "other": "(default deny)",
+    }
+    assert judge.access(Kind.PROMPT, "ruled").verdict is Verdict.ALLOW
+
+
+@pytest.mark.parametrize("part", ["deny_if", "arguments"])
+def test_a_pattern_made_to_hang_costs_little(part: str):
+    """`^(a+)+$` on 100 KB that almost match takes less than 50 ms of the processor."""
+    rules = {
+        "deny_if": {"deny_if": [{"conditions": [{"path": "args.a", "op": "regex", "value": "^(a+)+$"}]}]},
+        "arguments": {"arguments": {"properties": {"a": {"pattern": "^(a+)+$"}}}},
+    }
+    grant = caller(tools={"t": rules[part]})
+    text = "a" * 100_000 + "!"
+    before = time.process_time()
+    decision = grant.call("t", a=text)
+    assert time.process_time() - before < 0.05
+    assert decision.verdict is (Verdict.ALLOW if part == "deny_if" else Verdict.DENY)

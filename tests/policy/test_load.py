@@ -28,7 +28,7 @@ default: deny
 tols: {}
 tools:
   a:
-    approve_if: []
+    approve_if: [{conditions: [{path: z, op: exists, value: true}]}]
     limits: [{counter: c, window: minut, max: 0}]
     deny_if:
       - conditions: [{path: y, op: notin, value: [1]}, {path: x, op: gt, value: "1"}]
@@ -36,11 +36,8 @@ tools:
         ("p.yaml:1:1: /version", "unknown value; known here: 1"),
         ("p.yaml:3:1: /tols", "unknown field; did you mean `tools`?"),
         (
-            "p.yaml:6:5: /tools/a/approve_if",
-            (
-                "`approve_if` is not supported yet by this version; "
-                "deny these calls with the tool's `deny_if` until it is"
-            ),
+            "p.yaml:6:33: /tools/a/approve_if/0/conditions/0/path",
+            "the path `z` must start with `args.`, as in `args.action` or `length(args.text)`",
         ),
         (
             "p.yaml:7:27: /tools/a/limits/0/window",
@@ -52,12 +49,12 @@ tools:
         ("p.yaml:7:42: /tools/a/limits/0/max", "expected a whole number >= 1"),
         (
             "p.yaml:9:23: /tools/a/deny_if/0/conditions/0/path",
-            "the path `y` must start with `args.`, as in `args.action`",
+            "the path `y` must start with `args.`, as in `args.action` or `length(args.text)`",
         ),
         ("p.yaml:9:32: /tools/a/deny_if/0/conditions/0/op", "unknown value; did you mean `not_in`?"),
         (
             "p.yaml:9:57: /tools/a/deny_if/0/conditions/1/path",
-            "the path `x` must start with `args.`, as in `args.action`",
+            "the path `x` must start with `args.`, as in `args.action` or `length(args.text)`",
         ),
         (
             "p.yaml:9:74: /tools/a/deny_if/0/conditions/1/value",
@@ -68,11 +65,8 @@ tools:
 
 def test_a_mistake_beyond_the_shapes_is_enough():
     """A document whose shapes are right is still refused for what it says."""
-    assert problems("version: '1'\ndefault: deny\ntools: {a: {action: require_approval}}") == [
-        (
-            "p.yaml:3:13: /tools/a/action",
-            "`action: require_approval` is not supported yet by this version; use `deny` until it is",
-        )
+    assert problems("version: '1'\ndefault: deny\ntools: {a: {approval: {hold: 2m}}}") == [
+        ("p.yaml:3:24: /tools/a/approval/hold", "`hold` is a time of at most 60 seconds")
     ]
 
 

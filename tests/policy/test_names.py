@@ -1,7 +1,8 @@
 """The names of rules and limits."""
 
+from gateway.policy.decision import Kind
 from gateway.policy.model import Condition, Rule
-from gateway.policy.names import limit_name, rule_names, tool_place
+from gateway.policy.names import limit_name, place_of, rule_names
 
 
 def rule(*conditions: tuple[str, str], id: str | None = None) -> Rule:
@@ -11,7 +12,9 @@ def rule(*conditions: tuple[str, str], id: str | None = None) -> Rule:
 
 def test_a_tools_key_is_escaped_as_in_a_json_pointer():
     """`~` and `/` in a key cannot be taken for a separator."""
-    assert tool_place("a/b~1") == "/tools/a~1b~01"
+    assert place_of(Kind.TOOL, "a/b~1") == "/tools/a~1b~01"
+    assert place_of(Kind.RESOURCE, "a://b/*") == "/resources/a:~1~1b~1*"
+    assert place_of(Kind.PROMPT, "p") == "/prompts/p"
 
 
 def test_rules_are_named_by_their_conditions_or_their_id():

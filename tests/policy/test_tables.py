@@ -2,10 +2,11 @@
 
 from gateway import fastpath
 from gateway.documents import Format, read_document
-from gateway.policy.decision import Decision
+from gateway.policy.compiled import CallTable, CompiledPolicy
+from gateway.policy.decision import Decision, Kind
 from gateway.policy.limits import Counter
 from gateway.policy.load import load_policy
-from gateway.policy.tables import CompiledPolicy, ToolTable, compile_policy
+from gateway.policy.tables import compile_policy
 from tests.support.policies import policy
 
 MINUTE_NS = 60_000_000_000
@@ -16,10 +17,10 @@ def limit(counter: str, **fields: object) -> dict[str, object]:
     return {"counter": counter, "window": "minute", "max": 10, **fields}
 
 
-def table(compiled: CompiledPolicy, tool: str) -> ToolTable:
+def table(compiled: CompiledPolicy, tool: str) -> CallTable:
     """The table of a tool that is not refused outright."""
-    judge = compiled.judge_of(tool)
-    assert isinstance(judge, ToolTable)
+    judge = compiled.entry_of(Kind.TOOL, tool).judge
+    assert isinstance(judge, CallTable)
     return judge
 
 
@@ -55,7 +56,7 @@ def test_a_tool_meets_each_counter_once_and_its_own_mention_first():
 def test_what_needs_no_arguments_is_decided_beforehand():
     """Hidden tools and `action: deny` are decisions; what `default` denies has no table."""
     compiled = compile_policy(policy(hide=["a"], tools={"a": {}, "b": {"action": "deny"}, "c": {}}))
-    refused = [compiled.judge_of(tool) for tool in ("a", "b", "other")]
+    refused = [compiled.entry_of(Kind.TOOL, tool).judge for tool in ("a", "b", "other")]
     assert [judge.rule for judge in refused if isinstance(judge, Decision)] == [
         "(hidden)",
         "/tools/b/action",

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.proxy.answer_filter import AnswerFilter, UnreadableAnswerError
+from gateway.proxy.answer_filter import AnswerFilter, UnreadableAnswerError, Watch
 
 
 class Marking(AnswerFilter):
@@ -37,3 +37,28 @@ def test_what_cannot_be_read_in_one_way_is_not_passed_on(text: bytes):
     """Also a batch, which could hide what is looked for."""
     with pytest.raises(UnreadableAnswerError, match="server sent"):
         Marking().filter_json(text)
+
+
+def test_a_watch_sees_what_has_its_mark():
+    """The JSON text alone, of a body or of an event; all of it passes unchanged, readable or not."""
+    seen: list[bytes] = []
+    watch = Watch(b"mark", seen.append)
+    for body in (b'{"mark":1}', b'{"other":1}', b"mark, but no JSON"):
+        assert watch.filter_json(body) == body
+    for event in (b'data: {"mark":\r\ndata: 2}\r\n\r\n', b": mark in a comment\n\n", b"data: {}\n\n"):
+        assert watch.filter_event(event) == event
+    assert seen == [b'{"mark":1}', b"mark, but no JSON", b'{"mark":\n2}', b""]
+    assert not watch.must_read
+
+
+def test_a_filter_that_follows_a_watch_has_its_turn():
+    """And its say on what must be read."""
+    seen: list[bytes] = []
+    watch = Watch(b"mark", seen.append, Marking())
+    assert watch.must_read
+    assert watch.filter_json(b'{"mark":1}') == b'{"mark":1,"marked":true}'
+    assert b'"marked":true' in watch.filter_event(b'data: {"mark":1}\n\n')
+    assert len(seen) == 2
+    with pytest.raises(UnreadableAnswerError):
+        watch.filter_json(b"[]")
+    assert not Watch(b"a", seen.append, Watch(b"b", seen.append)).must_read

@@ -20,6 +20,7 @@ from gateway.proxy import identity
 from gateway.proxy.approval import ApprovalStep, PendingCall, Resolution
 from gateway.proxy.gate import Gate
 from gateway.proxy.identity import Grant, Identity
+from gateway.proxy.in_flight import InFlight
 from gateway.proxy.record import Recorder
 from gateway.proxy.reply import Refusal
 from gateway.proxy.task_handles import TaskHandles
@@ -77,7 +78,7 @@ class Office:
             most_pending=20,
             announce=self.announced.append,
         )
-        self.gate = Gate(self.clock, TaskHandles())
+        self.gate = Gate(self.clock, TaskHandles(), InFlight())
         self.alice = msgspec.structs.replace(grant(tools=LIMITED), engine=asking(tools=LIMITED))
         self.grants = Grants(self.alice, self.clock)
         self.step = ApprovalStep(self.gate, self.grants, self.desk)

@@ -12,8 +12,10 @@ from gateway.mcp.methods import LEGACY_TASK_METHODS, METHODS, NOTIFICATIONS, Gov
 from gateway.mcp.versions import Era
 from gateway.policy.decision import Decision, Verdict
 from gateway.policy.limits import Counter
-from gateway.proxy.gate import Gate, GrantBudget
+from gateway.proxy.budget import GrantBudget
+from gateway.proxy.gate import Gate
 from gateway.proxy.identity import Grant
+from gateway.proxy.in_flight import InFlight
 from gateway.proxy.task_handles import TaskHandles
 from gateway.store.counters import CounterStore
 from tests.support.grants import SEED_TOOLS, bare_grant, grant
@@ -37,7 +39,7 @@ def clock() -> ManualClock:
 @pytest.fixture
 def gate(clock: ManualClock) -> Gate:
     """A gate."""
-    return Gate(clock, TaskHandles())
+    return Gate(clock, TaskHandles(), InFlight())
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def store(tmp_path: Path, clock: ManualClock) -> Iterator[CounterStore]:
 def seeded(label: str, store: CounterStore) -> Grant:
     """A grant with the seed's policy, whose counters are in `store`."""
     judge = engine(tools=SEED_TOOLS)
-    budget = GrantBudget(store, "binassist", "seed", label, judge.policy.counters)
+    budget = GrantBudget(store, InFlight(), "binassist", "seed", label, judge.policy.counters)
     return msgspec.structs.replace(grant(label), engine=judge, budget=budget)
 
 
@@ -81,9 +83,10 @@ def test_a_grant_without_a_policy_may_call_nothing(gate: Gate, message):
 @pytest.mark.parametrize("method", ARGUED)
 def test_resources_and_prompts_follow_the_default(gate: Gate, method: str):
     """What the policy has no rules for is allowed or denied by its default."""
-    denied = gate.decide(DENIES, request(method, uri="a://b", name="n"))
-    assert denied == Decision(Verdict.DENY, "(default deny)", f"{method} is not allowed by this policy.")
-    assert gate.decide(ALLOWS, request(method, uri="a://b", name="n")) == Decision(Verdict.ALLOW, "(default allow)")
+    message = request(method, uri="a://b", name="a://b", ref={"type": "ref/resource", "uri": "a://b"})
+    denied = Decision(Verdict.DENY, "(default deny)", "a://b is not allowed by this policy.")
+    assert gate.decide(DENIES, message) == denied
+    assert gate.decide(ALLOWS, message) == Decision(Verdict.ALLOW, "(default allow)")
 
 
 @pytest.mark.parametrize("method", FREE)
@@ -197,5 +200,60 @@ def test_a_counter_that_cannot_be_bound_is_a_refusal(gate: Gate, store: CounterS
 
     alice = seeded("alice", store)
     counters: tuple[Counter, ...] = engine(tools=SEED_TOOLS).policy.counters
-    damaged = msgspec.structs.replace(alice, budget=Unbinding(store, "binassist", "seed", "alice", counters))
+    damaged = msgspec.structs.replace(
+        alice, budget=Unbinding(store, InFlight(), "binassist", "seed", "alice", counters)
+    )
     assert gate.decide(damaged, call()).rule == "(internal error)"
+
+
+def test_an_allowed_call_holds_its_places_until_they_are_released(gate: Gate, store: CounterStore):
+    """The gate has taken them when the decision is out; a refused call has none."""
+    judge = engine(tools={"cancel_task": {"concurrency": 2}})
+    in_flight = InFlight()
+    budget = GrantBudget(store, in_flight, "binassist", "p", "alice", judge.policy.counters)
+    alice = msgspec.structs.replace(grant("alice"), engine=judge, budget=budget)
+    gate = Gate(ManualClock(), TaskHandles(), in_flight)
+    first, second, third = (gate.decide(alice, call()) for _ in range(3))
+    assert [each.verdict.value for each in (first, second, third)] == ["allow", "allow", "throttle"]
+    gate.release(alice, third)
+    assert gate.decide(alice, call()).verdict is Verdict.THROTTLE
+    gate.release(alice, first)
+    assert gate.decide(alice, call()).verdict is Verdict.ALLOW
+
+
+def test_only_a_legacy_agent_has_a_session(gate: Gate, store: CounterStore):
+    """A modern one that names a session is counted as the grant."""
+    limit = {"counter": "c", "window": "minute", "max": 1, "scope": "session"}
+    judge = engine(tools={"cancel_task": {"limits": [limit]}})
+    budget = GrantBudget(store, InFlight(), "binassist", "p", "alice", judge.policy.counters)
+    alice = msgspec.structs.replace(grant("alice"), engine=judge, budget=budget)
+    legacy = [(Era.LEGACY, session) for session in ("s", "s", "t")]
+    verdicts = [
+        gate.decide(alice, call(), era, session=session).verdict.value
+        for era, session in [*legacy, (Era.MODERN, "u"), (Era.MODERN, "v"), (Era.LEGACY, None)]
+    ]
+    assert verdicts == ["allow", "throttle", "allow", "allow", "throttle", "throttle"]
+
+
+def test_an_approved_call_is_not_asked_about_again(gate: Gate):
+    """Everything else is judged as before."""
+    rule = {"conditions": [{"path": "args.a", "op": "eq", "value": 1}]}
+    asking = grant(tools={"cancel_task": {"action": "require_approval", "deny_if": [rule]}})
+    assert gate.decide(asking, call()).verdict is Verdict.PENDING
+    assert gate.decide(asking, call(), is_approved=True).verdict is Verdict.ALLOW
+    assert gate.decide(asking, call(a=1), is_approved=True).verdict is Verdict.DENY
+
+
+def test_prompts_are_judged_by_their_arguments_and_completions_by_the_name(gate: Gate):
+    """A completion is for filling in the very arguments that a rule may want."""
+    rule = {"conditions": [{"path": "args.depth", "op": "exists", "value": True}]}
+    judged = grant(prompts={"review": {"require": [rule]}}, resources={"a://*": {}})
+    assert gate.decide(judged, request("prompts/get", name="review", arguments={"depth": "x"})).verdict is Verdict.ALLOW
+    assert (
+        gate.decide(judged, request("prompts/get", name="review")).rule == "/prompts/review/require/args.depth-exists"
+    )
+    completion = request("completion/complete", ref={"type": "ref/prompt", "name": "review"})
+    assert gate.decide(judged, completion).rule == "/prompts/review"
+    for method in ("resources/read", "resources/subscribe", "resources/unsubscribe"):
+        assert gate.decide(judged, request(method, uri="a://b")).verdict is Verdict.ALLOW
+        assert gate.decide(judged, request(method, uri="b://b")).rule == "(default deny)"

@@ -97,7 +97,7 @@ def test_a_legacy_list_gets_no_scope():
 @pytest.mark.parametrize(("judge", "is_seen"), [(SEED, False), (CLOSED, False), (NO_POLICY, False), (OPEN, True)])
 def test_other_lists_follow_the_default(member, judge, is_seen):
     """Resources, templates and prompts are all there or none is; the rest of the page stays."""
-    entries = [{"uri": "a://b", "name": "b"}, {"name": "get_code"}]
+    entries = [{"uri": "a://b", "uriTemplate": "a://{b}", "name": "b"}, {"uri": "", "uriTemplate": "", "name": ""}]
     expected = entries if is_seen else []
     assert filtered({member: entries, "nextCursor": "n"}, judge) == {member: expected, "nextCursor": "n"}
 

@@ -12,7 +12,7 @@ from gateway.audit.journal import Journal
 from gateway.clock import ManualClock
 from gateway.mcp.message import Message
 from gateway.metrics import KnownNames, Metrics
-from gateway.policy.decision import Decision, LimitStatus, Verdict
+from gateway.policy.decision import Decision, LimitStatus, ShadowOutcome, Verdict
 from gateway.proxy.record import AUDIT_UNAVAILABLE, Exchange, Outcome, Recorder
 from gateway.proxy.reply import Refusal
 from gateway.store.approval import Approval, State
@@ -170,9 +170,8 @@ def test_records_hold_no_values(desk: Desk):
     canaries: dict[str, Any] = {"a": "canary-1", "b": {"c": ["canary-2"]}, "d": [{"e": "canary-3"}], "n": 987654321}
     messages: list[Message] = [
         call("cancel_task", **canaries),
-        request("prompts/get", name="p", arguments="canary-4"),
-        request("prompts/get", name="p", arguments=["canary-5", {"x": 1}]),
-        request("prompts/get", name="p", arguments=5),
+        request("prompts/get", name="p", arguments={"a": "canary-4", "n": 987654321}),
+        request("completion/complete", ref={"type": "ref/prompt", "name": "p"}, argument={"value": "canary-5"}),
         request("logging/setLevel", level="canary-6", _meta={"k": "canary-7"}),
         notification("notifications/progress", message="canary-8"),
     ]
@@ -424,3 +423,22 @@ def test_whoever_leaves_an_exchange_last_closes_it(desk: Desk):
     taken_over.__exit__(None, None, None)
     assert released == [1]
     assert desk.records()[-1]["outcome"] == "completed"
+
+
+def test_what_shadow_rules_would_have_done_is_recorded_and_counted(desk: Desk):
+    """By the rule's name and the verdict it would have given."""
+    outcomes = (ShadowOutcome("/tools/t/limits/c", Verdict.THROTTLE), ShadowOutcome("no force", Verdict.DENY))
+    with desk.exchange() as exchange:
+        exchange.decided(ALICE, call("t"), Decision(Verdict.ALLOW, "/tools/t", shadow=outcomes))
+    assert desk.records()[0]["shadow"] == {"/tools/t/limits/c": "throttle", "no force": "deny"}
+    labels = {"rule": "no force", "would": "deny"}
+    assert desk.metrics.registry.get_sample_value("mcp_gateway_shadow_total", labels) == 1
+
+
+def test_the_values_that_the_policy_keeps_are_recorded(desk: Desk):
+    """And no others; what is too large for a record is left out."""
+    keeping = grant("keeping", tools={"t": {"audit": {"keep": ["args.a", "args.b", "args.c"]}}})
+    with desk.exchange() as exchange:
+        exchange.decided(keeping, call("t", a={"x": [1]}, b="y" * 4096, d="canary"), ALLOW)
+    assert desk.records()[0]["kept"] == {"args.a": {"x": [1]}, "args.c": None}
+    assert b"canary" not in desk.journal.path.read_bytes()

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from gateway.clock import ManualClock
-from gateway.policy.decision import ApprovalTerms, Decision, Verdict
-from gateway.policy.engine import Engine
+from gateway.policy.decision import ApprovalTerms, Call, Decision, Verdict
+from gateway.policy.engine import Budget, Engine
 from gateway.store.approval import Approval, ExactCall
 from gateway.store.approvals import Approvals
 from gateway.store.database import Database
@@ -26,12 +26,12 @@ class AskingEngine(Engine):
 
     terms: ApprovalTerms
 
-    def decide(self, tool: str, *rest: Any, is_approved: bool = False) -> Decision:
+    def decide(self, call: Call, budget: Budget, now_ns: int, wall_ns: int) -> Decision:
         """As the policy says, once somebody has approved."""
-        if tool == "get_code" and not is_approved:
+        if call.target == "get_code" and not call.is_approved:
             message = "get_code needs a person's approval."
             return Decision(Verdict.PENDING, "/tools/get_code/action", message, approval=self.terms)
-        return super().decide(tool, *rest, is_approved=is_approved)
+        return super().decide(call, budget, now_ns, wall_ns)
 
 
 def ask(approvals: Approvals, clock: ManualClock, call: ExactCall = CALL, *, most: int = 20) -> Approval:

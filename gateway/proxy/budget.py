@@ -1,0 +1,83 @@
+"""What a grant has to spend: where in the table of counters each of its counters lives, found at its first use."""
+
+import collections
+from typing import Final, Protocol, assert_never
+
+from gateway import fastpath
+from gateway.policy.budget import Budget
+from gateway.policy.limits import Counter
+from gateway.proxy.in_flight import InFlight
+from gateway.store.counters import CounterSpec, CounterStore
+
+# What is forgotten beyond them is only where a session's counters are: the counters themselves stay in the table.
+MAX_SESSIONS: Final = 1024
+
+
+class SessionBudgets(Budget, Protocol):
+    """A budget that knows those of its sessions."""
+
+    def in_session(self, session: str | None) -> Budget:
+        """The budget within one session of the protocol's; None where there is none."""
+        ...
+
+
+class GrantBudget:
+    """The counters of one grant, outside of sessions or in one of them."""
+
+    def __init__(
+        self,
+        store: CounterStore,
+        in_flight: InFlight,
+        server: str,
+        policy: str,
+        grant: str,
+        counters: tuple[Counter, ...],
+        session: str | None = None,
+    ) -> None:
+        self.words = store.words
+        self.slots = fastpath.Slots(len(counters))
+        self._store = store
+        self._in_flight = in_flight
+        self._server = server
+        self._policy = policy
+        self._grant = grant
+        self._counters = counters
+        self._session = session
+        self._has_sessions = any(counter.scope == "session" for counter in counters)
+        self._sessions: collections.OrderedDict[str, GrantBudget] = collections.OrderedDict()
+
+    def bind(self, slot: int) -> None:
+        """Find or make the block of the counter in `slot`. Raises `CountersFullError`."""
+        counter = self._counters[slot]
+        spec = CounterSpec(counter.kind, counter.window_ns, counter.maximum, counter.burst)
+        key = (self._server, self._policy, counter.name, self._scope_value(counter))
+        self.slots.bind(slot, *self._store.bind(key, spec))
+
+    def in_flight(self, name: str) -> int:
+        """How many calls of the grant, in whatever session, hold a place under this concurrency rule."""
+        return self._in_flight.count((self._server, self._grant), name)
+
+    def in_session(self, session: str | None) -> "GrantBudget":
+        """The budget within one session; the grant's own where no counter is counted by sessions."""
+        if session is None or not self._has_sessions:
+            return self
+        budget = self._sessions.get(session)
+        if budget is None:
+            owner = (self._server, self._policy, self._grant)
+            budget = GrantBudget(self._store, self._in_flight, *owner, self._counters, session)
+            self._sessions[session] = budget
+        self._sessions.move_to_end(session)
+        while len(self._sessions) > MAX_SESSIONS:
+            self._sessions.popitem(last=False)
+        return budget
+
+    def _scope_value(self, counter: Counter) -> str:
+        match counter.scope:
+            case "grant":
+                return self._grant
+            case "server":
+                return ""
+            case "session":
+                return self._grant if self._session is None else f"{self._grant}\0{self._session}"
+            case _:
+                assert_never(counter.scope)
