@@ -100,10 +100,7 @@ class Metrics:
             "mcp_gateway_denials", "Refusals, by the rule that refused.", ["server", "rule"], registry=self.registry
         )
         self.shadow = Counter(
-            "mcp_gateway_shadow",
-            "What rules and limits in shadow mode would have decided.",
-            ["rule", "would"],
-            registry=self.registry,
+            "mcp_gateway_shadow", "What shadow rules would have decided.", ["rule", "would"], registry=self.registry
         )
         self.operations = Histogram(
             "mcp_server_operation_duration_seconds",
@@ -148,6 +145,10 @@ class Metrics:
             "mcp_gateway_audit_failures", "Audit records that could not be written.", registry=self.registry
         )
         self.reloads = Reloads(self.registry)
+        self._describe(version, core)
+
+    def _describe(self, version: str, core: str) -> None:
+        """What runs, and how the process is."""
         Info("mcp_gateway_build", "Version and core in use.", registry=self.registry).info(
             {"version": version, "core": core}
         )
