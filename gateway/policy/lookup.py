@@ -19,7 +19,7 @@ class AmbiguousError(Exception):
 
 
 class Keyed(msgspec.Struct, Generic[T], frozen=True):
-    """Entries by their keys. What stands under a glob is made for each name, since it may depend on it."""
+    """Entries by their keys. What stands under a glob is asked for by name, since it may depend on it."""
 
     exact: Mapping[str, T]
     globs: tuple[tuple[str, Callable[[str], T]], ...] = ()

@@ -3,7 +3,7 @@
 import collections
 import functools
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -16,16 +16,13 @@ from gateway.policy.conditions import compile_condition
 from gateway.policy.decision import ConcurrencyHold, Decision, Kind, Verdict
 from gateway.policy.limits import Counter, core_limit, cost_paths, counter_of, is_weighted, short_limit
 from gateway.policy.lookup import Keyed, is_glob, ranked
-from gateway.policy.model import Approval, Limit, Policy, Rule, ToolRules
-from gateway.policy.paths import parse_path
+from gateway.policy.model import Approval, Limit, Policy, Rule, ToolRules, Validate
+from gateway.policy.paths import ArgumentPath, parse_path
 from gateway.policy.schemas import NO_SCHEMAS, SchemaSource, ServerCheck, compile_schema
 
 __all__ = ["CompiledPolicy", "SchemaSource", "compile_policy"]
 
 REVISION_DIGITS: Final = 12
-
-# Tables under a glob are made for each name, which agents choose; an older one is made again when it is asked for.
-_TABLES_OF_A_GLOB: Final = 1024
 
 Place = tuple[str, ToolRules]
 """Rules, and the name of where they stand."""
@@ -55,7 +52,7 @@ class _Counters:
     """The distinct counters of a policy, their slots, and which of them several tools spend on."""
 
     def __init__(self, policy: Policy) -> None:
-        places = [(key, _limits_of(kind, key, rules)) for kind in Kind for key, rules in _rules_of(policy, kind)]
+        places = [(key, _limits_of(key, rules)) for kind in Kind for key, rules in _rules_of(policy, kind)]
         places.append(("*", policy.all_tools.limits))
         limits = [limit for _, limits in places for limit in limits]
         weighted = {limit.counter for limit in limits if is_weighted(limit)}
@@ -86,26 +83,37 @@ class _Compiler:
         exact: dict[str, Entry] = {}
         globs = []
         for key, rules in _rules_of(self._policy, self._kind):
+            make = self._maker(key, rules)
             if is_glob(key):
-                make = functools.partial(self._entry, key, rules)
-                globs.append((key, functools.lru_cache(_TABLES_OF_A_GLOB)(make)))
+                globs.append((key, make))
             else:
-                exact[key] = self._entry(key, rules, key)
+                exact[key] = make(key)
         return Keyed(exact, ranked(globs))
 
     def unlisted(self) -> Entry:
         """What judges the names that no key matches, where these are allowed."""
-        return Entry(self._table(names.DEFAULT_ALLOW, ToolRules(), "", ()))
+        return Entry(self._table(names.DEFAULT_ALLOW, ToolRules(), ()))
 
-    def _entry(self, key: str, rules: ToolRules, target: str) -> Entry:
+    def _maker(self, key: str, rules: ToolRules) -> Callable[[str], Entry]:
+        """Makes the entry for a name that the key matches. Agents choose names, so little is done for each."""
         keep = tuple((path, parse_path(path)) for path in rules.audit.keep)
         place = names.place_of(self._kind, key)
         if rules.action == "deny":
-            message = messages.not_allowed(target, rules.reason)
-            return Entry(Decision(Verdict.DENY, f"{place}/action", message), keep)
-        return Entry(self._table(place, rules, target, _limits_of(self._kind, key, rules)), keep)
+            return functools.partial(_denial, f"{place}/action", rules.reason, keep)
+        table = self._table(place, rules, _limits_of(key, rules))
+        if rules.validate.required_args or rules.validate.schema:
+            return lambda name: Entry(self._validated(table, rules.validate, name), keep)
+        entry = Entry(table, keep)
+        return lambda _: entry
 
-    def _table(self, name: str, rules: ToolRules, target: str, limits: tuple[Limit, ...]) -> CallTable:
+    def _validated(self, table: CallTable, validate: Validate, tool: str) -> CallTable:
+        """The same table, with a check by the server's own schema of this tool after all others."""
+        check = JudgedCheck(f"{table.name}/validate", ServerCheck(self._schemas, tool, whole=validate.schema))
+        checks = (*table.checks, check)
+        program = _program(table.require, table.deny_if, checks, table.approve_if, table.limits)
+        return msgspec.structs.replace(table, checks=checks, program=program)
+
+    def _table(self, name: str, rules: ToolRules, limits: tuple[Limit, ...]) -> CallTable:
         own: Place = name, msgspec.structs.replace(rules, limits=limits)
         places = (own, self._everywhere)
         require, deny_if, approve_if = (
@@ -118,7 +126,7 @@ class _Compiler:
             name,
             require=_enforced(require),
             deny_if=_enforced(deny_if),
-            checks=(*_policy_checks(places), *self._server_checks(own, target)),
+            checks=tuple(_policy_checks(places)),
             approve_if=_enforced(approve_if),
             limits=tuple(self._judged_limits(places, "enforce")),
         )
@@ -162,11 +170,6 @@ class _Compiler:
                 cost_paths=cost_paths(limits),
             )
 
-    def _server_checks(self, place: Place, target: str) -> Iterator[JudgedCheck]:
-        name, rules = place
-        if rules.validate.required_args or rules.validate.schema:
-            yield JudgedCheck(f"{name}/validate", ServerCheck(self._schemas, target, whole=rules.validate.schema))
-
 
 def _rules_of(policy: Policy, kind: Kind) -> list[tuple[str, ToolRules]]:
     """The entries of one part; those of resources and prompts as tools' that leave the rest out."""
@@ -179,7 +182,7 @@ def _rules_of(policy: Policy, kind: Kind) -> list[tuple[str, ToolRules]]:
             return [(key, ToolRules(**msgspec.structs.asdict(rules))) for key, rules in policy.prompts.items()]
 
 
-def _limits_of(kind: Kind, key: str, rules: ToolRules) -> tuple[Limit, ...]:
+def _limits_of(key: str, rules: ToolRules) -> tuple[Limit, ...]:
     """The limits of an entry, the one that `rate_limit` stands for among them."""
     return (*rules.limits, short_limit(key, rules.rate_limit)) if rules.rate_limit else rules.limits
 
@@ -210,6 +213,10 @@ def _in_shadow(rules: Iterable[JudgedRule]) -> tuple[JudgedRule, ...]:
     return tuple(judged for judged in rules if judged.rule.mode == "shadow")
 
 
+def _denial(rule: str, reason: str | None, keep: tuple[tuple[str, ArgumentPath], ...], name: str) -> Entry:
+    return Entry(Decision(Verdict.DENY, rule, messages.not_allowed(name, reason)), keep)
+
+
 def _table_of(
     name: str,
     require: tuple[JudgedRule, ...] = (),
@@ -219,14 +226,24 @@ def _table_of(
     limits: tuple[JudgedLimit, ...] = (),
 ) -> CallTable:
     """A table, and its program."""
-    program = fastpath.Program(
+    program = _program(require, deny_if, checks, approve_if, limits)
+    return CallTable(name, program, require, deny_if, checks, approve_if, limits)
+
+
+def _program(
+    require: tuple[JudgedRule, ...],
+    deny_if: tuple[JudgedRule, ...],
+    checks: tuple[JudgedCheck, ...],
+    approve_if: tuple[JudgedRule, ...],
+    limits: tuple[JudgedLimit, ...],
+) -> fastpath.Program:
+    return fastpath.Program(
         tuple(fastpath.Rule(judged.conditions) for judged in require),
         tuple(fastpath.Rule(judged.conditions) for judged in deny_if),
         tuple(judged.check for judged in checks),
         tuple(fastpath.Rule(judged.conditions) for judged in approve_if),
         tuple(judged.core for judged in limits),
     )
-    return CallTable(name, program, require, deny_if, checks, approve_if, limits)
 
 
 def _revision(policy: Policy) -> str:

@@ -176,9 +176,12 @@ async def test_an_approval_that_another_call_was_faster_to_use_is_refused(
         return False
 
     monkeypatch.setattr(office.desk, "consume", too_late)
+    released: list[str] = []
+    monkeypatch.setattr(office.gate, "release", lambda _, decision: released.append(decision.rule))
     resolving = await office.approved_while_held()
     await office.approve()
     decision = (await resolving).decision
+    assert released == ["/tools/get_code"]
     assert decision.verdict is Verdict.DENY
     assert "has been used up. Repeat the call to ask for another." in decision.message
     assert office.may_spend()
