@@ -131,8 +131,8 @@ BREAKAGES = (
     Breakage(
         "a call that was too late to be approved keeps what it spent",
         "gateway/proxy/approval.py",
-        "            if not is_consumed:\n                self._gate.settle(grant, decision)\n",
-        "            pass\n",
+        "                self._gate.settle(grant, decision)\n                self._gate.release",
+        "                self._gate.release",
         "tests/proxy/test_approval.py",
     ),
     Breakage(

@@ -9,9 +9,11 @@ import orjson
 import pytest
 
 from gateway.cli.main import main
+from gateway.store.approvals import Approvals
+from gateway.store.database import Database
 from tests.functional.conftest import StartGateway
 from tests.support.agents import PYTHON_AGENTS, Agent, take
-from tests.support.approvals import LIFETIME_NS, asking_for_get_code, unusable
+from tests.support.approvals import LIFETIME_NS, asking, unusable
 from tests.support.gateways import (
     RunningGateway,
     decision_of,
@@ -20,16 +22,15 @@ from tests.support.gateways import (
     tool_call,
     write_config,
 )
+from tests.support.processes import GatewayProcess
 from tests.support.receiver import Receiver
 from tests.support.sse_agent import INITIALIZE, SseAgent
 from tests.support.upstream import ScriptedUpstream
 from tests.support.waiting import eventually
 
-POLICY: dict[str, Any] = {
-    "version": "1",
-    "default": "allow",
-    "tools": {"get_code": {"limits": [{"counter": "code", "window": "minute", "max": 2, "scope": "grant"}]}},
-}
+LIMITS = [{"counter": "code", "window": "minute", "max": 2, "scope": "grant"}]
+POLICY = asking(limits=LIMITS)
+HOLDING = asking(hold="60s", limits=LIMITS)
 LEGACY, MODERN = (
     next(agent for agent in PYTHON_AGENTS if agent.name == f"mcp 2.3.0 {era}") for era in ("legacy", "modern")
 )
@@ -37,17 +38,15 @@ ARGUMENTS = {"name": "main", "options": {"depth": 1, "style": "c"}}
 
 
 @pytest.fixture
-async def gateway(start_gateway: StartGateway, monkeypatch: pytest.MonkeyPatch) -> RunningGateway:
+async def gateway(start_gateway: StartGateway) -> RunningGateway:
     """A gateway that asks for approval of `get_code` and answers at once."""
-    asking_for_get_code(monkeypatch)
     return await start_gateway({"seed": POLICY, "other": POLICY})
 
 
 @pytest.fixture
-async def holding(start_gateway: StartGateway, monkeypatch: pytest.MonkeyPatch) -> RunningGateway:
+async def holding(start_gateway: StartGateway) -> RunningGateway:
     """A gateway that holds such a call open for longer than a test takes."""
-    asking_for_get_code(monkeypatch, hold_s=60)
-    return await start_gateway({"seed": POLICY, "other": POLICY})
+    return await start_gateway({"seed": HOLDING, "other": HOLDING})
 
 
 async def call(gateway: RunningGateway, arguments: Any = ARGUMENTS, **more: Any) -> Any:
@@ -192,9 +191,8 @@ async def test_an_approval_waits_for_the_limit(gateway: RunningGateway, upstream
     assert upstream.calls("get_code") == 3
 
 
-async def test_too_many_questions_are_refused(upstream: ScriptedUpstream, tmp_path: Path, monkeypatch):
+async def test_too_many_questions_are_refused(upstream: ScriptedUpstream, tmp_path: Path):
     """A grant has so many pending at once; the next call is denied with a message that says so."""
-    asking_for_get_code(monkeypatch)
     path = write_config(tmp_path, upstream.url, {"seed": POLICY, "other": POLICY})
     path.write_text(json.dumps(json.loads(path.read_text()) | {"approvals": {"pending_per_grant": 2}}))
     gateway = RunningGateway(path)
@@ -305,9 +303,8 @@ async def test_a_cancelled_call_does_not_run(holding: RunningGateway, upstream: 
     assert upstream.calls("get_code") == 0
 
 
-async def test_a_question_is_sent_to_the_webhook(upstream: ScriptedUpstream, tmp_path: Path, monkeypatch):
+async def test_a_question_is_sent_to_the_webhook(upstream: ScriptedUpstream, tmp_path: Path):
     """Which waits for nobody: the answer to the call is there whatever the receiver says."""
-    asking_for_get_code(monkeypatch)
     receiver = Receiver()
     await receiver.start()
     path = write_config(tmp_path, upstream.url, {"seed": POLICY})
@@ -335,8 +332,7 @@ async def test_stopping_waits_for_no_person_and_loses_no_question(
     upstream: ScriptedUpstream, tmp_path: Path, monkeypatch
 ):
     """A held call is told that it is pending. Approved while no gateway runs, the call runs with the next, once."""
-    asking_for_get_code(monkeypatch, hold_s=60)
-    path = write_config(tmp_path, upstream.url, {"seed": POLICY})
+    path = write_config(tmp_path, upstream.url, {"seed": HOLDING})
     before = RunningGateway(path)
     await before.start()
     calling = asyncio.ensure_future(call(before))
@@ -356,9 +352,40 @@ async def test_stopping_waits_for_no_person_and_loses_no_question(
     await after.stop()
 
 
-async def test_a_changed_policy_forgets_what_was_approved(upstream: ScriptedUpstream, tmp_path: Path, monkeypatch):
+async def test_a_killed_gateway_loses_no_approval(upstream: ScriptedUpstream, tmp_path: Path):
+    """With processes of their own: asked, killed, approved while nothing runs, and executed by the next, once."""
+    path = write_config(tmp_path, upstream.url, {"seed": POLICY})
+    step = {"do": "call_tool", "name": "get_code", "arguments": ARGUMENTS}
+    async with GatewayProcess(path) as process:
+        [asked] = (await take(MODERN, process.url, "token-seed", [step])).seen
+        await process.kill()
+    assert asked["text"].startswith("[APPROVAL PENDING]")
+    database = Database.open(tmp_path / "state" / "gateway.db")
+    [approval] = Approvals(database).listed(None, 0)
+    database.close()
+    assert main(["approvals", "approve", approval.id, "--config", str(path)]) == 0
+    async with GatewayProcess(path) as process:
+        ran, again = (await take(MODERN, process.url, "token-seed", [step, step])).seen
+        assert await process.stop() == 0
+    assert ran == {"is_error": False, "text": "done"}
+    assert again["text"].startswith("[APPROVAL PENDING]")
+    assert upstream.calls("get_code") == 1
+
+
+async def test_a_rule_asks_about_some_calls_only(start_gateway: StartGateway, upstream: ScriptedUpstream):
+    """`approve_if`: removing waits for a person, reading passes, and what could be either waits."""
+    conditions = [{"path": "args.action", "op": "eq", "value": "remove"}]
+    asks = {"approve_if": [{"conditions": conditions}], "approval": {"hold": "0s"}}
+    gateway = await start_gateway({"seed": {"version": "1", "default": "deny", "tools": {"get_code": asks}}})
+    assert is_allowed(await call(gateway, {"action": "get"}))
+    for unclear in ("remove", ["remove"]):
+        decision = decision_of(await call(gateway, {"action": unclear}))
+        assert (decision["verdict"], decision["rule"]) == ("pending", "/tools/get_code/approve_if/args.action-eq")
+    assert upstream.calls("get_code") == 1
+
+
+async def test_a_changed_policy_forgets_what_was_approved(upstream: ScriptedUpstream, tmp_path: Path):
     """What was approved under other rules has to be asked again."""
-    asking_for_get_code(monkeypatch)
     path = write_config(tmp_path, upstream.url, {"seed": POLICY})
     before = RunningGateway(path)
     await before.start()
@@ -374,10 +401,9 @@ async def test_a_changed_policy_forgets_what_was_approved(upstream: ScriptedUpst
 
 @pytest.mark.parametrize("agent", [LEGACY, MODERN], ids=lambda agent: agent.name)
 async def test_official_clients_see_pending_and_then_success(
-    start_gateway: StartGateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch, agent: Agent
+    start_gateway: StartGateway, upstream: ScriptedUpstream, agent: Agent
 ):
     """Of either era; the decision is made by `gateway approvals` in between."""
-    asking_for_get_code(monkeypatch)
     gateway = await start_gateway({"seed": POLICY})
     step = {"do": "call_tool", "name": "get_code", "arguments": ARGUMENTS}
     [asked] = (await take(agent, gateway.url, "token-seed", [step])).seen

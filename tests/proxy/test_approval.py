@@ -14,7 +14,7 @@ from gateway.clock import ManualClock
 from gateway.errors import StateError
 from gateway.mcp.versions import Era
 from gateway.metrics import KnownNames, Metrics
-from gateway.policy.decision import ApprovalTerms, Verdict
+from gateway.policy.decision import Verdict
 from gateway.policy.engine import Engine
 from gateway.proxy import identity
 from gateway.proxy.approval import ApprovalStep, PendingCall, Resolution
@@ -27,24 +27,20 @@ from gateway.proxy.task_handles import TaskHandles
 from gateway.store.approval import Approval, State
 from gateway.store.database import Database
 from gateway.tasks import Tasks
-from tests.support.approvals import LIFETIME_NS, SECOND_NS, AskingEngine
+from tests.support.approvals import LIFETIME_NS, asking
 from tests.support.grants import grant
 from tests.support.messages import call, notification
 from tests.support.policies import engine
 from tests.support.waiting import eventually
 
 CALL = call("get_code", name="main")
-LIMITED: dict[str, Any] = {"get_code": {"limits": [{"counter": "c", "window": "minute", "max": 1, "scope": "grant"}]}}
+LIMITS = [{"counter": "c", "window": "minute", "max": 1, "scope": "grant"}]
+RULES = asking(hold="60s", limits=LIMITS, concurrency=1)
 
 
-class Asking(AskingEngine):
-    """Holds for longer than a test takes."""
-
-    terms = ApprovalTerms(expires_ns=LIFETIME_NS, hold_ns=60 * SECOND_NS)
-
-
-def asking(**policy: Any) -> Engine:
-    return Asking(engine(default="allow", **policy).policy)
+def asking_engine(**policy: Any) -> Engine:
+    """A policy of these rules and more."""
+    return engine(**RULES, **policy)
 
 
 class Grants(Identity):
@@ -78,8 +74,9 @@ class Office:
             most_pending=20,
             announce=self.announced.append,
         )
-        self.gate = Gate(self.clock, TaskHandles(), InFlight())
-        self.alice = msgspec.structs.replace(grant(tools=LIMITED), engine=asking(tools=LIMITED))
+        self.in_flight = InFlight()
+        self.gate = Gate(self.clock, TaskHandles(), self.in_flight)
+        self.alice = grant(**RULES)
         self.grants = Grants(self.alice, self.clock)
         self.step = ApprovalStep(self.gate, self.grants, self.desk)
 
@@ -103,9 +100,10 @@ class Office:
         """Of the first approval that was asked for."""
         return (await self.desk.find(self.announced[0].id)).state
 
-    def may_spend(self) -> bool:
-        """Whether her budget of one call is still there."""
-        return self.gate.decide(self.alice, CALL, is_approved=True).verdict is Verdict.ALLOW
+    def is_unspent(self) -> bool:
+        """Whether she has not spent her one call a minute, nor holds a place among the calls in flight."""
+        places = self.in_flight.count(("binassist", "alice"), "/tools/get_code/concurrency")
+        return places == 0 and self.gate.decide(self.alice, CALL, is_approved=True).verdict is Verdict.ALLOW
 
     def with_policy(self, judge: Engine) -> Grant:
         return msgspec.structs.replace(self.alice, engine=judge)
@@ -128,7 +126,7 @@ async def test_what_is_approved_is_judged_again_and_used_up(office: Office):
     assert (resolution.decision.verdict, resolution.grant) == (Verdict.ALLOW, office.alice)
     assert (resolution.approval.id, resolution.approval.approver) == (office.announced[0].id, "zoe")
     assert await office.state() is State.CONSUMED
-    assert not office.may_spend()
+    assert not office.is_unspent()
 
 
 async def test_a_grant_that_was_revoked_meanwhile_runs_nothing(office: Office):
@@ -140,13 +138,13 @@ async def test_a_grant_that_was_revoked_meanwhile_runs_nothing(office: Office):
         await resolving
     assert refused.value.status == 401
     assert await office.state() is State.APPROVED
-    assert office.may_spend()
+    assert office.is_unspent()
 
 
 async def test_a_policy_that_asks_anew_gets_an_approval_of_its_own(office: Office):
     """What was approved under the old one does not count."""
     resolving = await office.approved_while_held()
-    office.grants.now = office.with_policy(asking(tools=LIMITED, hide=["x"]))
+    office.grants.now = office.with_policy(asking_engine(hide=["x"]))
     await office.approve()
     resolution = await resolving
     assert resolution.decision.verdict is Verdict.PENDING
@@ -170,21 +168,18 @@ async def test_a_policy_that_no_longer_asks_decides_by_itself(office: Office, de
 async def test_an_approval_that_another_call_was_faster_to_use_is_refused(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ):
-    """What was spent is given back."""
+    """What was spent is given back, and its place among the calls in flight."""
 
     async def too_late(_: Approval) -> bool:
         return False
 
     monkeypatch.setattr(office.desk, "consume", too_late)
-    released: list[str] = []
-    monkeypatch.setattr(office.gate, "release", lambda _, decision: released.append(decision.rule))
     resolving = await office.approved_while_held()
     await office.approve()
     decision = (await resolving).decision
-    assert released == ["/tools/get_code"]
     assert decision.verdict is Verdict.DENY
     assert "has been used up. Repeat the call to ask for another." in decision.message
-    assert office.may_spend()
+    assert office.is_unspent()
 
 
 @pytest.mark.parametrize("error", [StateError("no disk"), asyncio.CancelledError(), RuntimeError("a defect")])
@@ -205,7 +200,7 @@ async def test_what_fails_while_it_is_used_up_spends_nothing(
     else:
         with pytest.raises(type(error)):
             await resolving
-    assert office.may_spend()
+    assert office.is_unspent()
 
 
 async def test_an_approval_that_expires_while_the_call_is_held_is_over(office: Office):

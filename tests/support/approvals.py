@@ -7,11 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from gateway.clock import ManualClock
-from gateway.policy.decision import ApprovalTerms, Call, Decision, Verdict
-from gateway.policy.engine import Budget, Engine
 from gateway.store.approval import Approval, ExactCall
 from gateway.store.approvals import Approvals
 from gateway.store.database import Database
@@ -19,19 +16,6 @@ from gateway.store.database import Database
 SECOND_NS = 1_000_000_000
 LIFETIME_NS = 600 * SECOND_NS
 CALL = ExactCall.of("alice", "binassist", "delete_all", {"path": "/etc", "depth": 1}, "r1")
-
-
-class AskingEngine(Engine):
-    """An engine that asks for approval of every call of `get_code`, after its rules and before its limits."""
-
-    terms: ApprovalTerms
-
-    def decide(self, call: Call, budget: Budget, now_ns: int, wall_ns: int) -> Decision:
-        """As the policy says, once somebody has approved."""
-        if call.target == "get_code" and not call.is_approved:
-            message = "get_code needs a person's approval."
-            return Decision(Verdict.PENDING, "/tools/get_code/action", message, approval=self.terms)
-        return super().decide(call, budget, now_ns, wall_ns)
 
 
 def ask(approvals: Approvals, clock: ManualClock, call: ExactCall = CALL, *, most: int = 20) -> Approval:
@@ -72,7 +56,7 @@ def unusable(path: Path) -> Iterator[None]:
         connection.close()
 
 
-def asking_for_get_code(monkeypatch: pytest.MonkeyPatch, *, hold_s: float = 0) -> None:
-    """From here on gateways ask for approval of `get_code`, and hold each such call open for so long."""
-    terms = ApprovalTerms(expires_ns=LIFETIME_NS, hold_ns=round(hold_s * SECOND_NS))
-    monkeypatch.setattr("gateway.assembly.Engine", type("Asking", (AskingEngine,), {"terms": terms}))
+def asking(*, hold: str = "0s", **rules: Any) -> dict[str, Any]:
+    """A policy that asks for approval of every call of `get_code`, holds it open so long, and has these rules too."""
+    asked = {"action": "require_approval", "approval": {"hold": hold}, **rules}
+    return {"version": "1", "default": "allow", "tools": {"get_code": asked}}
