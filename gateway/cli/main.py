@@ -19,7 +19,9 @@ _COMMANDS: Final = {
     "grant": "make tokens for agents",
     "approvals": "decide on calls that wait for approval",
     "admin": "make tokens for people who decide over HTTP",
+    "scan": "write a policy for a live server",
     "pin": "record what a server's tools are, to notice when they change",
+    "catalog": "show how risky BinAssistMCP's tools are, and a policy for each",
     "demo": "run a stand-in for BinAssistMCP, to try the gateway",
 }
 _INTERRUPTED: Final = 130

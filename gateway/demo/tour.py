@@ -30,9 +30,10 @@ class Promise(msgspec.Struct, frozen=True):
 PASSES: Final = Promise("allow")
 LIMITED: Final = Promise("throttle", "/tools/cancel_task/limits/cancel_task_rate", has_wait=True)
 NOT_LISTED: Final = Promise("deny", "(default deny)")
-NO_REMOVING: Final = Promise("deny", "/tools/comments/deny_if/args.action-eq")
+NO_FLOOD: Final = Promise("deny", "/tools/batch_rename/deny_if/length(args.renames)-gt")
 
 _LIMIT: Final = 10
+_FLOOD: Final = 5000
 _STEP: Final = 44
 _SEEN: Final = 54
 
@@ -98,8 +99,8 @@ async def _show_analyst(table: Table, agent: Client, everything: int) -> None:
     table.row("analyst: tools/list", f"{visible} of {everything}", holds=visible == everything)
     result = await agent.call_tool("cancel_task", {"task_id": "any"})
     table.call("analyst: cancel_task, on a budget of its own", result, PASSES)
-    arguments = {"filename": "crackme.bin", "action": "remove", "address": "0x401000"}
-    table.call("analyst: comments with action remove", await agent.call_tool("comments", arguments), NO_REMOVING)
+    arguments = {"filename": "crackme.bin", "renames": [{"address_or_name": "main", "new_name": "start"}] * _FLOOD}
+    table.call(f"analyst: batch_rename of {_FLOOD} symbols", await agent.call_tool("batch_rename", arguments), NO_FLOOD)
 
 
 async def _started_task(agent: Client) -> str:

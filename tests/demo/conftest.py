@@ -18,7 +18,7 @@ def demo_url():
 @pytest.fixture(scope="session")
 def catalogue_document():
     """What BinAssistMCP publishes, as plain data."""
-    return json.loads(files("gateway.demo").joinpath("catalogue.json").read_bytes())
+    return json.loads(files("gateway.catalog").joinpath("binassist.json").read_bytes())
 
 
 @pytest.fixture(params=MODES)
