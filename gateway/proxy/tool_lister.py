@@ -1,6 +1,7 @@
 """Lists a server's tools as a client of our own: in a session that is ended with DELETE, or without one.
 
-No agent's request comes here. `gateway scan` and `gateway pin` call it, and whoever must know a server's tools before an agent asks.
+No agent's request comes here. `gateway scan` and `gateway pin` call it, and what must know a server's tools before
+an agent asks.
 The server may be of any revision, and is trusted with nothing: pages, tools, bytes and time are bounded.
 """
 
