@@ -56,14 +56,14 @@ def run(args: argparse.Namespace) -> int:
         raise GatewayError(f"{args.output}: a policy is JSON or YAML; let the name end in .json or .yaml")
     server = _server(args.upstream, args.transport, args.header)
     classifications = survey(tools_of(server))
-    policy = server_policy(classifications, args.style, _description(server.url, classifications, args.style))
+    policy = server_policy(classifications, args.style, _description(args.upstream, classifications, args.style))
     text = policy_text(policy, classifications, args.style, format)
     # What is written is what the gateway takes, whatever the server has called its tools.
     load_policy(read_document(text, str(args.output or "the policy"), format))
     if args.output:
         _write(args.output, text, is_forced=args.force)
     if args.json:
-        print(as_json({"server": server.url, "tools": [facts(one) for one in classifications], "policy": policy}))
+        print(as_json({"server": args.upstream, "tools": [facts(one) for one in classifications], "policy": policy}))
     elif args.output:
         print(table(list(classifications), Paint(sys.stdout)) if classifications else "The server lists no tools.")
         print(f"\nwrote {args.output}: {_count(classifications)}, style {args.style}")
