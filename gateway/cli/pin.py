@@ -19,7 +19,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="record what a server's tools are, to notice when they change",
         description="List the servers' tools and record a fingerprint of each definition in the state directory. "
         "What becomes of a tool that differs later is the server's setting `pin`. Look at what a server lists before "
-        "pinning it. A running gateway takes new pins when it is restarted.",
+        "pinning it. A running gateway takes new pins on SIGHUP.",
     )
     parser.add_argument(
         "--config", type=Path, metavar="FILE", default=Path("gateway.yaml"), help="(default: %(default)s)"
