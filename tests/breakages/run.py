@@ -187,8 +187,8 @@ BREAKAGES = (
     Breakage(
         "pins are not asked before a call",
         "gateway/proxy/gate.py",
-        "if grant.pins is not None and (",
-        "if grant.pins is None and (",
+        "if governance is Governance.TOOL_CALL and grant.pins is not None:",
+        "if governance is Governance.TOOL_LIST and grant.pins is not None:",
         "tests/functional/test_pins.py",
     ),
     Breakage(
