@@ -20,7 +20,7 @@ from gateway.config_file import (
 )
 from gateway.documents import Document, format_of, read_document
 from gateway.errors import DocumentError, Problem
-from gateway.policy.load import decode_policy, load_policy, policy_faults
+from gateway.policy.load import decode_policy, load_policy
 from gateway.policy.model import Policy
 from gateway.reading import scalars, shapes
 from gateway.reading.outcome import Fault
@@ -209,10 +209,10 @@ class _Policies:
 
     def _take(self, name: str, document: Document) -> None:
         """A policy that is written in the configuration."""
-        faults = policy_faults(document)
+        policy, faults = decode_policy(document)
         self.faults += [((*document.prefix, *path), message) for path, message in faults]
-        if not faults:
-            self.checked[name] = decode_policy(document)
+        if policy is not None:
+            self.checked[name] = policy
 
     def _read(self, name: str, path: Path) -> None:
         """A policy in a file of its own."""

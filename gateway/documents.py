@@ -21,6 +21,14 @@ MAX_CHARACTERS = 4 * 1024 * 1024
 _SUFFIXES: dict[str, Format] = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml"}
 
 
+class Carried(msgspec.Struct, frozen=True):
+    """A value of a document's other form, and the part of the document that it was made from."""
+
+    value: object
+    """Plain data, in which there may be more of these."""
+    origin: Path
+
+
 class Document(msgspec.Struct, frozen=True):
     """Plain data, and where each part of it was written. A part of a document is a document as well."""
 
@@ -30,18 +38,37 @@ class Document(msgspec.Struct, frozen=True):
     text: str = ""
     offsets: dict[Path, int] = {}
     prefix: Path = ()
-    """The path from the root of the text to `value`."""
+    """The path from the root of the text to `value`, or to what it was made from."""
+    origins: dict[Path, Path] = {}
+    """For a form that was made from a document: the paths at which its parts stand there."""
 
     def __repr__(self) -> str:
         # The text may hold credentials: it must not reach a log by way of a repr.
         return f"Document({self.place()!r})"
 
     def at(self, *path: str | int) -> "Document":
-        """The part at `path`, which must exist; its places still count from the root of the text."""
+        """The part at `path`, which must exist; its places still count from the root of the text.
+
+        For a document as it was read; another form of one has no parts of its own.
+        """
         value = self.value
         for step in path:
             value = value[step]  # type: ignore[index]
         return msgspec.structs.replace(self, value=value, prefix=(*self.prefix, *path))
+
+    def rewritten(self, form: Carried) -> "Document":
+        """The same text in another form. A mistake in it has the place of what that part was made from."""
+        origins: dict[Path, Path] = {}
+        value = _settled(form, (), origins)
+        composed = {path: self.origin(origin) for path, origin in origins.items()}
+        return msgspec.structs.replace(self, value=value, origins=composed)
+
+    def origin(self, path: Path) -> Path:
+        """Where the part at `path` stood before the document was rewritten; of what was made with others, theirs."""
+        for length in range(len(path), -1, -1):
+            if path[:length] in self.origins:
+                return (*self.origins[path[:length]], *path[length:])
+        return path
 
     def parts(self) -> dict[Path, object]:
         """Every part by its path from here, the whole first, in the order of the text."""
@@ -52,7 +79,7 @@ class Document(msgspec.Struct, frozen=True):
 
         A part that does not exist has the line of the innermost one around it that does. TOML has no lines.
         """
-        return _place(self.source, self.text, self._offset(path), (*self.prefix, *path))
+        return _place(self.source, self.text, self._offset(path), self._written(path))
 
     def problem(self, path: Path, message: str) -> Problem:
         """A mistake in the part at `path`."""
@@ -63,10 +90,13 @@ class Document(msgspec.Struct, frozen=True):
         ordered = sorted(faults, key=lambda fault: self._offset(fault[0]) or 0)
         return [self.problem(path, message) for path, message in ordered]
 
+    def _written(self, path: Path) -> Path:
+        return (*self.prefix, *self.origin(path))
+
     def _offset(self, path: Path) -> int | None:
         if not self.offsets:
             return None
-        whole = (*self.prefix, *path)
+        whole = self._written(path)
         known = (whole[:length] for length in range(len(whole), 0, -1) if whole[:length] in self.offsets)
         return self.offsets.get(next(known, ()), 0)
 
@@ -115,6 +145,20 @@ def _not_empty(reading: Reading) -> Reading:
     if reading.value is None or reading.value == {}:
         raise UnreadableError("the document is empty")
     return reading
+
+
+def _settled(value: object, path: Path, origins: dict[Path, Path]) -> object:
+    """The plain data of a form; `origins` takes the origin of each part that was carried."""
+    match value:
+        case Carried():
+            origins[path] = value.origin
+            return _settled(value.value, path, origins)
+        case dict():
+            return {name: _settled(member, (*path, name), origins) for name, member in value.items()}
+        case list():
+            return [_settled(element, (*path, index), origins) for index, element in enumerate(value)]
+        case _:
+            return value
 
 
 def _parts(path: Path, value: object) -> Iterator[tuple[Path, object]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.documents import MAX_CHARACTERS, format_of, read_document
+from gateway.documents import MAX_CHARACTERS, Carried, format_of, read_document
 from gateway.errors import DocumentError
 
 YAML = """\
@@ -123,3 +123,29 @@ def test_a_part_has_problems_with_places_of_the_whole():
     """Mistakes in a part of a document are placed in the whole text."""
     part = read_document(YAML, "f.yaml", "yaml").at("servers", "two~2")
     assert list(map(str, part.problems([(("port",), "no")]))) == ["f.yaml:5:26: /servers/two~02/port: no"]
+
+
+def test_another_form_of_a_document_keeps_the_places_of_the_first():
+    """What was carried points to where it was written, what was made with it to the same, and a form of a form too."""
+    document = read_document(YAML, "f.yaml", "yaml")
+    port = Carried(3, ("servers", "two~2", "port"))
+    form = document.rewritten(Carried({"ports": [port, {"odd": True}], "n": Carried({"x": 1}, ("names",))}, ()))
+    assert form.value == {"ports": [3, {"odd": True}], "n": {"x": 1}}
+    assert form.place(("ports", 0)) == "f.yaml:5:27: /servers/two~02/port"
+    assert form.place(("n", "x")) == "f.yaml:1:1: /names/x"
+    assert form.place(("ports", 1)) == "f.yaml:1:1: /ports/1"
+    assert form.origin(("n",)) == ("names",)
+    again = form.rewritten(Carried({"first": Carried(3, ("ports", 0))}, ()))
+    assert again.place(("first",)) == form.place(("ports", 0))
+    assert [problem.place for problem in again.problems([(("first",), "b"), ((), "a")])] == [
+        "f.yaml:1:1",
+        "f.yaml:5:27: /servers/two~02/port",
+    ]
+
+
+def test_a_document_as_it_was_read_is_its_own_origin():
+    """Paths of a document that was not rewritten are those of its text, a part's counted from the part."""
+    part = read_document(YAML, "f.yaml", "yaml").at("servers")
+    assert part.origin(("one/1", "urll")) == ("one/1", "urll")
+    form = part.rewritten(Carried({"one": Carried(1, ("one/1",))}, ()))
+    assert form.place(("one",)) == part.place(("one/1",)) == "f.yaml:3:3: /servers/one~11"

@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import json
 import sys
 
 import pytest
@@ -22,6 +23,13 @@ POLICY = """\
 CONFIG = """\
 servers: {a: {url: 'http://127.0.0.1:9090/mcp'}}
 policies: {one: {file: one.json}, two: {file: two.json}}
+"""
+INTERCEPT = """\
+version: "1"
+tools:
+  a:
+    rules:
+      - {name: slow, rate_limit: 5/hour, on_deny: "Langsam, bitte \u2013 danke"}
 """
 
 
@@ -120,6 +128,7 @@ def test_a_document_of_another_kind_is_refused(write, capsys, text):
         (b'version: "1"\ndefault: allow\n', 0, "ok: -: default allow, 0 tools, 0 limits"),
         (b"servers: {a: {url: 'http://127.0.0.1:1'}}", 0, "ok: -: 1 server, 0 policies, 0 grants"),
         (b'{"version": "1", "default": "deny",}', 1, "<stdin>:1:35: remove this comma"),
+        (b"a: {limits: []}", 0, "ok: -: default deny, 1 tool, 0 limits"),
         (b"\xff", 1, "<stdin>: is not UTF-8"),
     ],
 )
@@ -128,3 +137,53 @@ def test_standard_input(write, monkeypatch, capsys, content, code, said):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
     assert run("-") == code
     assert said in "".join(capsys.readouterr())
+
+
+def test_every_dialect_is_summed_up(write, capsys):
+    """A policy in another dialect passes as what it becomes in version 1."""
+    write("intercept.yaml", INTERCEPT)
+    assert run("intercept.yaml") == 0
+    assert capsys.readouterr() == ("ok: intercept.yaml: default allow, 1 tool, 1 limit\n", "")
+
+
+def test_a_policy_is_printed_in_version_1(write, capsys):
+    """What is printed is version 1 as JSON, and prints itself."""
+    write("intercept.yaml", INTERCEPT)
+    assert run("--print", "intercept.yaml") == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert json.loads(out)["tools"]["a"]["limits"] == [
+        {
+            "counter": "a._rate_hour",
+            "window": "hour",
+            "max": 5,
+            "scope": "grant",
+            "algorithm": "fixed_window",
+            "on_deny": "Langsam, bitte \u2013 danke",
+        }
+    ]
+    write("printed.json", out)
+    assert run("--print", "printed.json") == 0
+    assert capsys.readouterr() == (out, "")
+
+
+def test_the_policies_of_a_configuration_are_printed_by_name(write, capsys):
+    """The printed mapping is what the configuration could have under `policies`."""
+    write("one.json", POLICY)
+    write("two.yaml", INTERCEPT)
+    write("gateway.yaml", CONFIG.replace("two.json", "two.yaml"))
+    assert run("--print", "gateway.yaml") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["one"] == json.loads(POLICY)
+    assert printed["two"]["default"] == "allow"
+    write("printed.json", json.dumps({"servers": {"a": {"url": "http://127.0.0.1:9090/mcp"}}, "policies": printed}))
+    assert run("printed.json") == 0
+
+
+def test_nothing_is_printed_of_a_policy_with_problems(write, capsys):
+    """What cannot be carried over is told, and no half of a policy appears."""
+    write("intercept.yaml", INTERCEPT.replace("5/hour", "5/week"))
+    assert run("--print", "intercept.yaml") == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("intercept.yaml:5:22: /tools/a/rules/0/rate_limit: `5/week` is not a rate;")
