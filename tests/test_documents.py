@@ -131,7 +131,7 @@ def test_another_form_of_a_document_keeps_the_places_of_the_first():
     port = Carried(3, ("servers", "two~2", "port"))
     form = document.rewritten(Carried({"ports": [port, {"odd": True}], "n": Carried({"x": 1}, ("names",))}, ()))
     assert form.value == {"ports": [3, {"odd": True}], "n": {"x": 1}}
-    assert form.place(("ports", 0)) == "f.yaml:5:27: /servers/two~02/port"
+    assert form.place(("ports", 0)) == "f.yaml:5:26: /servers/two~02/port"
     assert form.place(("n", "x")) == "f.yaml:1:1: /names/x"
     assert form.place(("ports", 1)) == "f.yaml:1:1: /ports/1"
     assert form.origin(("n",)) == ("names",)
@@ -139,7 +139,7 @@ def test_another_form_of_a_document_keeps_the_places_of_the_first():
     assert again.place(("first",)) == form.place(("ports", 0))
     assert [problem.place for problem in again.problems([(("first",), "b"), ((), "a")])] == [
         "f.yaml:1:1",
-        "f.yaml:5:27: /servers/two~02/port",
+        "f.yaml:5:26: /servers/two~02/port",
     ]
 
 

@@ -144,7 +144,7 @@ a:
 """) == [
         "p.yaml:3:7: /a/rules/0/name: an id must not start with `(`: that is how the gateway's own names begin",
         "p.yaml:5:38: /a/rules/0/conditions/0/value: expected a whole number <= 1000000000",
-        ("p.yaml:6:35: /a/rules/0/conditions/1/value: the pattern is not a regular expression: a `(` is never closed"),
+        ("p.yaml:6:37: /a/rules/0/conditions/1/value: the pattern is not a regular expression: a `(` is never closed"),
         (
             "p.yaml:8:7: /a/rules/1/rate_limit: `often` is not a rate; write how many in a `minute`, `hour` or `day`, "
             "as in `10/hour`"

@@ -9,24 +9,7 @@ from gateway.policy.intercept import version_1
 
 RATE = {"scope": "grant", "algorithm": "fixed_window"}
 
-
-def form(text: str) -> Any:
-    """The version-1 form of a document that has no faults."""
-    made, faults = version_1(read_document(text, "p.yaml", "yaml"))
-    assert made is not None
-    assert faults == []
-    return made.value
-
-
-def faults(text: str) -> list[str]:
-    """What cannot be carried over, as a person sees it."""
-    document = read_document(text, "p.yaml", "yaml")
-    return [str(problem) for problem in document.problems(version_1(document)[1])]
-
-
-def test_a_whole_document_is_carried_over():
-    """Every field of the document, and the rules of single tools and of all, have their place in version 1."""
-    assert form("""\
+SHOP = """\
 version: "1"
 description: A shop
 default: deny
@@ -50,45 +33,66 @@ tools:
     rules:
       - {name: everything, rate_limit: 60/minute}
       - {name: no drafts, conditions: [{path: args.draft, op: exists, value: false}]}
-""") == {
-        "version": "1",
-        "description": "A shop",
-        "default": "deny",
-        "hide": ["wipe", "old thing"],
-        "all_tools": {
-            "limits": [{"counter": "_global._rate_minute", "window": "minute", "max": 60, **RATE}],
+"""
+
+SHOP_IN_VERSION_1 = {
+    "version": "1",
+    "description": "A shop",
+    "default": "deny",
+    "hide": ["wipe", "old thing"],
+    "all_tools": {
+        "limits": [{"counter": "_global._rate_minute", "window": "minute", "max": 60, **RATE}],
+        "require": [
+            {"conditions": [{"path": "args.draft", "op": "exists", "value": False}], "id": "no drafts"},
+        ],
+    },
+    "tools": {
+        "list_orders": {},
+        "refund": {
             "require": [
-                {"conditions": [{"path": "args.draft", "op": "exists", "value": False}], "id": "no drafts"},
+                {
+                    "conditions": [{"path": "args.amount", "op": "lte", "value": 10000}],
+                    "on_deny": "Larger refunds are made by people",
+                    "id": "small ones",
+                }
+            ],
+            "limits": [
+                {
+                    "counter": "refund.total",
+                    "window": "day",
+                    "max": 50000,
+                    **RATE,
+                    "increment_from": "args.amount",
+                },
+                {"counter": "refund._rate_hour", "window": "hour", "max": 5, **RATE},
             ],
         },
-        "tools": {
-            "list_orders": {},
-            "refund": {
-                "require": [
-                    {
-                        "conditions": [{"path": "args.amount", "op": "lte", "value": 10000}],
-                        "on_deny": "Larger refunds are made by people",
-                        "id": "small ones",
-                    }
-                ],
-                "limits": [
-                    {
-                        "counter": "refund.total",
-                        "window": "day",
-                        "max": 50000,
-                        **RATE,
-                        "increment_from": "args.amount",
-                    },
-                    {"counter": "refund._rate_hour", "window": "hour", "max": 5, **RATE},
-                ],
-            },
-            "close_shop": {"deny_if": [{"conditions": [], "on_deny": "Ask the owner", "id": "never"}]},
-            "pay_out": {
-                "approve_if": [{"conditions": [], "id": "people decide"}],
-                "approval": {"expires": "30m"},
-            },
+        "close_shop": {"deny_if": [{"conditions": [], "on_deny": "Ask the owner", "id": "never"}]},
+        "pay_out": {
+            "approve_if": [{"conditions": [], "id": "people decide"}],
+            "approval": {"expires": "30m"},
         },
-    }
+    },
+}
+
+
+def form(text: str) -> Any:
+    """The version-1 form of a document that has no faults."""
+    made, faults = version_1(read_document(text, "p.yaml", "yaml"))
+    assert made is not None
+    assert faults == []
+    return made.value
+
+
+def faults(text: str) -> list[str]:
+    """What cannot be carried over, as a person sees it."""
+    document = read_document(text, "p.yaml", "yaml")
+    return [str(problem) for problem in document.problems(version_1(document)[1])]
+
+
+def test_a_whole_document_is_carried_over():
+    """Every field of the document, and the rules of single tools and of all, have their place in version 1."""
+    assert form(SHOP) == SHOP_IN_VERSION_1
 
 
 def test_what_is_left_out_is_what_intercept_takes_it_for():
