@@ -308,3 +308,13 @@ def test_a_grant_may_have_no_token(tmp_path):
     text = servers + "grants: [{label: one, server: a}, {label: two, server: a}]\n"
     config = load_config(write(tmp_path / "gateway.yaml", text))
     assert [(grant.label, grant.token_sha256) for grant in config.grants] == [("one", None), ("two", None)]
+
+
+def test_a_policy_in_another_dialect_is_taken_where_policies_are(file):
+    """In a file or in the configuration, and its mistakes have their places as it was written."""
+    write(file.parent / "policies/one.json", '{"version": "1", "tools": {"a": {"rules": [{"rate_limit": "5/hour"}]}}}')
+    file.write_text(CONFIG.replace('{version: "1", default: deny}', "{a: {rules: [{rate_limit: 5/hour}]}}"))
+    assert set(load_config(file).policies) == {"from-file", "inline"}
+    file.write_text(file.read_text().replace("5/hour", "5/week"))
+    (problem,) = problems(file)
+    assert problem.startswith("gateway.yaml:12:26: /policies/inline/a/rules/0/rate_limit: `5/week` is not a rate;")

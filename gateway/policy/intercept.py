@@ -101,12 +101,13 @@ class _ToolForm:
 
     def _take_once(self, written: str, field: str) -> None:
         values = self._fields.pop(written, [])
+        odd = [value for value in values if value.value != values[0].value]
         if self._is_for_all and field != "approval":
             message = f"only single tools have `{written}` in version 1; write it into the rules of each"
             self.faults += [(value.origin, message) for value in values]
-        elif any(value.value != values[0].value for value in values):
+        elif odd:
             message = f"a tool has one `{written}` in version 1; make all its rules agree on it"
-            self.faults.append((values[1].origin, message))
+            self.faults.append((odd[0].origin, message))
         elif values and values[0].value is not None:
             self._once[field] = _expiring(values[0]) if field == "approval" else values[0]
 

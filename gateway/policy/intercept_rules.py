@@ -126,6 +126,8 @@ def _check_fields(rule: Rule, at: Path) -> None:
         if name not in _TAKES[rule.action]:
             message = f"a rule with `action: {rule.action}` has no `{name}`; write it in a rule of its own"
             raise UncarriedError((*at, name), message)
+    if rule.on_deny and rule.reason:
+        raise UncarriedError((*at, "reason"), "the agent is told one text; keep `on_deny` or `reason`")
     if rule.action == "evaluate" and not fields:
         raise UncarriedError(at, "the rule checks nothing; give it `conditions`, a `rate_limit` or `action: deny`")
     if isinstance(rule.rate_limit, str) and (rule.conditions or rule.state):

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from gateway.documents import read_document
+from gateway.policy.decision import Verdict
 from gateway.policy.intercept import version_1
+from tests.support.policies import Caller, caller
 
 RATE = {"scope": "grant", "algorithm": "fixed_window"}
 
@@ -190,3 +192,95 @@ def test_wrong_shapes_are_told_by_their_nearest_names():
         document.problem(("tools", "a", "rules", 0, "conditons"), "unknown field; did you mean `conditions`?"),
         document.problem(("tools", "a", "rules", 0, "action"), "unknown value; did you mean `deny`?"),
     ]
+
+
+def shop(**tools: Any) -> Caller:
+    """An agent whose policy is an Intercept document with these rules."""
+    return caller(default="allow", tools={name: {"rules": rules} for name, rules in tools.items()})
+
+
+def test_a_rate_is_counted_by_the_calendar():
+    """Five an hour are five until the full hour strikes, and five after it."""
+    agent = shop(pay=[{"name": "hourly", "rate_limit": "5/hour", "on_deny": "Slowly"}])
+    agent.clock.advance(ns=3_590 * 1_000_000_000)
+    assert [agent.call("pay").verdict for _ in range(5)] == [Verdict.ALLOW] * 5
+    refused = agent.call("pay")
+    assert (refused.verdict, refused.rule) == (Verdict.THROTTLE, "/tools/pay/limits/pay._rate_hour")
+    assert refused.message == "Slowly. Try again in 10 s."
+    agent.clock.advance(ns=10 * 1_000_000_000)
+    assert [agent.call("pay").verdict for _ in range(6)] == [Verdict.ALLOW] * 5 + [Verdict.THROTTLE]
+
+
+def test_all_rules_of_a_tool_must_pass():
+    """Conditions and counters of one rule, and those of all rules, are joined by AND."""
+    agent = shop(
+        pay=[
+            {"conditions": [{"path": "args.amount", "op": "lte", "value": 50}], "on_deny": "Too much"},
+            {
+                "conditions": [
+                    {"path": "args.currency", "op": "in", "value": ["eur", "usd"]},
+                    {"path": "state.pay.n", "op": "lt", "value": 3},
+                ],
+                "state": {"counter": "n", "window": "day"},
+            },
+        ]
+    )
+    assert agent.call("pay", amount=51, currency="eur").message == "Too much"
+    assert agent.call("pay", amount=50, currency="gbp").verdict is Verdict.DENY
+    assert agent.call("pay", currency="eur").verdict is Verdict.DENY
+    assert [agent.call("pay", amount=50, currency="eur").verdict for _ in range(3)] == [
+        Verdict.ALLOW,
+        Verdict.ALLOW,
+        Verdict.THROTTLE,
+    ]
+
+
+def test_a_rule_of_action_deny_lets_no_call_pass():
+    """The agent is told why, and the decision has the rule's name."""
+    refused = shop(wipe=[{"name": "never", "action": "deny", "on_deny": "Ask the owner"}]).call("wipe")
+    assert (refused.verdict, refused.rule, refused.message) == (Verdict.DENY, "never", "Ask the owner")
+
+
+def test_limits_under_the_star_are_shared_by_all_tools():
+    """They count the calls of tools with rules of their own and of tools with none."""
+    agent = shop(**{"*": [{"rate_limit": "2/minute"}], "pay": []})
+    assert [agent.call(name).verdict for name in ("pay", "other")] == [Verdict.ALLOW] * 2
+    assert {agent.call(name).rule for name in ("pay", "other")} == {"/all_tools/limits/_global._rate_minute"}
+
+
+def test_the_star_does_not_rescue_what_the_default_denies():
+    """Under `default: deny` only tools that are listed by their names may be called."""
+    agent = caller(tools={"*": {"rules": [{"rate_limit": "2/minute"}]}, "pay": {"rules": []}})
+    assert agent.call("pay").verdict is Verdict.ALLOW
+    assert agent.call("other").rule == "(default deny)"
+
+
+@pytest.mark.parametrize(
+    ("state", "amounts", "verdicts"),
+    [
+        ({"increment": 4}, [1, 1, 1], [Verdict.ALLOW, Verdict.ALLOW, Verdict.THROTTLE]),
+        ({"increment_from": "args.amount"}, [6, 4, 1], [Verdict.ALLOW, Verdict.ALLOW, Verdict.THROTTLE]),
+        ({"increment_from": "args.amount"}, [6, "4", 4], [Verdict.ALLOW, Verdict.DENY, Verdict.ALLOW]),
+        ({"increment_from": "args.amount"}, [11, 10], [Verdict.DENY, Verdict.ALLOW]),
+    ],
+)
+def test_a_call_may_cost_more_than_one(state: dict[str, Any], amounts: list[object], verdicts: list[Verdict]):
+    """A fixed cost or one read from an argument is spent if it fits, and a refused call spends nothing."""
+    agent = shop(
+        pay=[
+            {
+                "conditions": [{"path": "state.pay.total", "op": "lte", "value": 10}],
+                "state": {"counter": "total", "window": "day", **state},
+            }
+        ]
+    )
+    assert [agent.call("pay", amount=amount).verdict for amount in amounts] == verdicts
+
+
+def test_approval_is_asked_for_the_calls_that_match():
+    """A rule of `require_approval` holds up those calls on which its conditions hold."""
+    large = {"path": "args.amount", "op": "gt", "value": 50}
+    agent = shop(pay=[{"name": "large", "action": "require_approval", "conditions": [large]}])
+    assert agent.call("pay", amount=50).verdict is Verdict.ALLOW
+    pending = agent.call("pay", amount=51)
+    assert (pending.verdict, pending.rule) == (Verdict.PENDING, "large")

@@ -91,6 +91,11 @@ def test_a_condition_keeps_its_place():
     ("rule", "place", "message"),
     [
         ({}, (), "the rule checks nothing; give it `conditions`, a `rate_limit` or `action: deny`"),
+        (
+            {"action": "deny", "on_deny": "x", "reason": "y"},
+            ("reason",),
+            "the agent is told one text; keep `on_deny` or `reason`",
+        ),
         ({"on_deny": "x"}, ("on_deny",), "nothing in this rule would say this; take it out"),
         ({"action": "allow", "on_deny": "x"}, ("on_deny",), "nothing in this rule would say this; take it out"),
         (
