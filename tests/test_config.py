@@ -317,4 +317,4 @@ def test_a_policy_in_another_dialect_is_taken_where_policies_are(file):
     assert set(load_config(file).policies) == {"from-file", "inline"}
     file.write_text(file.read_text().replace("5/hour", "5/week"))
     (problem,) = problems(file)
-    assert problem.startswith("gateway.yaml:12:26: /policies/inline/a/rules/0/rate_limit: `5/week` is not a rate;")
+    assert problem.startswith("gateway.yaml:12:25: /policies/inline/a/rules/0/rate_limit: `5/week` is not a rate;")
