@@ -114,3 +114,11 @@ def test_every_kind_of_record_is_documented():
         assert f"`{record.__struct_config__.tag}`" in text
         missing = {field for field in record.__struct_fields__ if f"`{field}`" not in text}
         assert missing == set(), record
+
+
+def test_every_decision_has_a_number_of_its_own():
+    """A page is named by its number, which its title repeats."""
+    pages = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
+    numbers = [int(page.name[:4]) for page in pages]
+    assert numbers == list(range(1, len(pages) + 1))
+    assert [page.read_text().split(".", 1)[0] for page in pages] == [f"# {number}" for number in numbers]
