@@ -3,18 +3,39 @@
 The policies are what a reader would write after them: the rule of one tool, without a document around it.
 """
 
+import itertools
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from tests.functional.conftest import StartGateway
 from tests.support.gateways import SEED_POLICY, RunningGateway, decision_of, is_allowed, tool_call
 from tests.support.messages import request
-from tests.support.upstream import ScriptedUpstream
+from tests.support.upstream import ScriptedUpstream, rpc_result
 
 TASK = {"task_id": "7"}
 INITIALIZE = request("initialize", 0, protocolVersion="2025-11-25").body
 RATE_LIMIT = {"rate_limit": {"max": 10, "window": 60}}
+
+
+@pytest.fixture(autouse=True)
+def sessions_of_its_own(upstream: ScriptedUpstream) -> None:
+    """The server gives each session an id, and lists its tools on one page."""
+    numbers = itertools.count(1)
+
+    async def script(server: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
+        match message:
+            case {"method": "initialize"}:
+                answer = server.default_answer(message)
+                answer.headers["Mcp-Session-Id"] = f"session-{next(numbers)}"
+                return answer
+            case {"method": "tools/list"}:
+                return rpc_result(message, {"tools": server.tools})
+            case _:
+                return server.default_answer(message)
+
+    upstream.script = script
 
 
 async def open_session(gateway: RunningGateway) -> str:
