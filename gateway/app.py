@@ -15,7 +15,10 @@ from gateway.admin.api import Api
 from gateway.admin.webhook import Webhook
 from gateway.approval_desk import ApprovalDesk
 from gateway.assembly import Assembled, Assembly
+from gateway.audit.event import StartRecord, StopRecord
 from gateway.audit.journal import Journal
+from gateway.audit.keeper import Keeper
+from gateway.audit.segment import KEY_NAME
 from gateway.clock import Clock
 from gateway.config import Address, Config
 from gateway.errors import DocumentError, GatewayError, Problem
@@ -67,11 +70,12 @@ class Gateway:
         self._tasks = Tasks()
         make_private(config.state_dir)
         self._store = CounterStore.open(config.state_dir / "counters", clock, boot_id=read_boot_id())
-        self._journal = Journal(config.state_dir / "audit")
+        self._journal = Journal(config.state_dir / "audit", load_key(config.state_dir / KEY_NAME), clock)
+        self._keeper = Keeper(self._journal, clock, config.audit_upkeep)
         self._metrics = Metrics(__version__, fastpath.IMPLEMENTATION)
         self._tools = KnownNames()
         self._underway = Underway()
-        self._recorder = Recorder(self._journal, self._metrics, self._tools, clock)
+        self._recorder = Recorder(self._journal, self._metrics, self._tools, clock, continues=config.audit_continues)
         self._assembly = Assembly(self._store, self._recorder, self._tasks)
         self._assembled = self._assembly.assemble(config)
         self._in_force = InForce(self._assembled.snapshot)
@@ -114,11 +118,13 @@ class Gateway:
     async def start(self, *, stdio_only: bool = False) -> None:
         """Open the pools, the socket for stdio and, unless `stdio_only`, both listeners.
 
-        Raises `GatewayError` when an address is taken.
+        Raises `GatewayError` when an address is taken, or the start cannot be recorded.
         """
+        self._record_start()
         for relay in self._in_force.snapshot.relays.values():
             relay.upstream.open()
         self._tasks.spawn(self._keep_up(), "upkeep")
+        self._tasks.spawn(self._keeper.run(), "keep the audit journal")
         self._desk.start()
         if self._webhook:
             self._tasks.spawn(self._webhook.run(), "send webhooks")
@@ -157,6 +163,7 @@ class Gateway:
         self._store.touch()
         self._store.close()
         self._recorder.sum_up(at_once=True)
+        self._recorder.append(StopRecord(self._recorder.now()))
         self._journal.close()
         self._database.close()
 
@@ -282,6 +289,19 @@ class Gateway:
     async def _can_record(self) -> bool:
         return self._journal.is_healthy
 
+    def _record_start(self) -> None:
+        assembled = self._assembled
+        record = StartRecord(
+            time=self._recorder.now(),
+            version=__version__,
+            core=fastpath.IMPLEMENTATION,
+            servers=tuple(assembled.config.servers),
+            grants=tuple(grant.label for grant in assembled.config.grants),
+            policies={name: engine.revision for name, engine in assembled.engines.items()},
+        )
+        if not self._recorder.append(record):
+            raise GatewayError("the start cannot be recorded in the audit journal; make room on its disk")
+
     async def _keep_up(self) -> None:
         """What is to be done every second."""
         while True:
@@ -298,6 +318,8 @@ def _check_fixed(before: Config, after: Config) -> None:
         "pending_per_grant": "/approvals/pending_per_grant",
         "webhook": "/approvals/webhook",
         "keep_alive_s": "/keep_alive",
+        "audit_continues": "/audit/on_failure",
+        "audit_upkeep": "/audit",
     }
     message = "cannot change while the gateway runs, so nothing has changed; restart it, or put back what was there"
     problems = [

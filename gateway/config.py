@@ -7,6 +7,7 @@ from typing import Final, Literal, assert_never
 
 import msgspec
 
+from gateway.audit_settings import Upkeep, upkeep
 from gateway.config_file import (
     ConfigFile,
     GrantEntry,
@@ -128,6 +129,9 @@ class Config(msgspec.Struct, frozen=True):
     pending_per_grant: int
     """How many calls of one grant may wait for approval."""
     webhook: Webhook | None
+    audit_continues: bool
+    """Whether calls go on while the audit journal cannot be written."""
+    audit_upkeep: Upkeep
     allowed_hosts: tuple[str, ...]
     """Hosts accepted beyond the listener's own, as Host headers write them: small letters, no port."""
     allowed_origins: tuple[str, ...]
@@ -184,6 +188,8 @@ def build_config(document: Document, folder: Path) -> Config:
         ),
         pending_per_grant=file.approvals.pending_per_grant,
         webhook=_webhook(file.approvals.webhook, secret.value),
+        audit_continues=file.audit.on_failure == "continue",
+        audit_upkeep=upkeep(file.audit),
         allowed_hosts=tuple(map(scalars.host_name, file.allowed_hosts)),
         allowed_origins=tuple(map(scalars.origin, file.allowed_origins)),
         keep_alive_s=keep_alive_s(file.keep_alive),

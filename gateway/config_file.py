@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 
+from gateway.audit_settings import AuditEntry, audit_faults
 from gateway.documents import Document
 from gateway.reading import scalars
 from gateway.reading.outcome import Fault, Path
@@ -112,6 +113,7 @@ class ConfigFile(msgspec.Struct, frozen=True):
     policies: dict[str, dict[str, object]] = {}
     grants: list[GrantEntry] = []
     approvals: ApprovalsEntry = ApprovalsEntry()
+    audit: AuditEntry = AuditEntry()
     allowed_hosts: list[str] = []
     allowed_origins: list[str] = []
     keep_alive: float | str = "15s"
@@ -168,6 +170,7 @@ def config_faults(document: Document) -> Iterator[Fault]:
     yield from _policy_faults(parts)
     yield from _undefined_names(parts)
     yield from _webhook_faults(parts)
+    yield from audit_faults(parts)
     yield from _twin_faults(parts, "label", str, _GRANTS)
     yield from _twin_faults(parts, "label", str, _ADMIN_TOKENS)
     # A grant whose token were also an admin's could approve its own calls.

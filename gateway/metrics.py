@@ -17,6 +17,8 @@ _OVERHEAD_BUCKETS: Final = (
     20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 20e-3, 50e-3,
 )  # fmt: skip
 
+_WRITE_BUCKETS: Final = (5e-6, 10e-6, 20e-6, 50e-6, 100e-6, 500e-6, 1e-3, 5e-3, 20e-3, 100e-3, 1)
+
 
 class KnownNames:
     """A closed set of label values that grows as names become known, up to a cap.
@@ -139,6 +141,15 @@ class Metrics:
             "mcp_gateway_pin_differences",
             "Definitions of tools that differ from what is pinned, each counted once.",
             ["server", "change"],
+            registry=self.registry,
+        )
+        self.audit_records = Counter(
+            "mcp_gateway_audit_records", "Audit records that were written.", registry=self.registry
+        )
+        self.audit_write = Histogram(
+            "mcp_gateway_audit_write_seconds",
+            "Time to hand one audit record to the operating system, or to the disk where it has to be there.",
+            buckets=_WRITE_BUCKETS,
             registry=self.registry,
         )
         self.audit_failures = Counter(

@@ -1,9 +1,15 @@
-"""The lines of the audit journal. One struct for each kind; the field `type` tells them apart.
+"""The records of what the gateway does. One struct for each kind; the field `type` tells them apart.
 
-No token, header or answer is ever part of one, and of arguments only the values that a policy has kept.
+No token, header or answer is ever part of one, and of arguments only the values that a policy has kept. `bookkeeping`
+has those that the journal writes about itself; number and MAC are added to each by `chain`.
 """
 
+import datetime
+import functools
+
 import msgspec
+
+from gateway.audit.bookkeeping import Bookkeeping
 
 MAX_TEXT = 256
 MAX_KEYS = 64
@@ -44,6 +50,18 @@ class DecisionRecord(msgspec.Struct, frozen=True, tag="decision", tag_field="typ
     kept: dict[str, object] = {}
     """Values of arguments, by the paths that the policy keeps (`audit.keep`): null where one is missing, no entry
     where one cannot be reached or takes more than `MAX_KEPT_BYTES`."""
+    session: str = ""
+    """A short keyed hash of the legacy session's id; empty outside of one."""
+    client: str = ""
+    """Name and version of the agent's program, as it claims."""
+    arguments_hash: str = ""
+    """A keyed hash of the canonical arguments: equal for equal arguments, and it tells nothing else."""
+    limit_max: int | None = None
+    """The most that the counter admits."""
+    remaining: int | None = None
+    request_bytes: int = 0
+    arrival_ms: float = 0.0
+    """How long before `time` the first header was read."""
 
 
 class OutcomeRecord(msgspec.Struct, frozen=True, tag="outcome", tag_field="type", omit_defaults=True):
@@ -63,6 +81,8 @@ class OutcomeRecord(msgspec.Struct, frozen=True, tag="outcome", tag_field="type"
     """For a failure: which, such as `(upstream down)`."""
     rolled_back: bool = False
     """Whether what the call had spent was given back."""
+    session: str = ""
+    """Of the session that the server opened with this answer."""
 
 
 class RefusalRecord(msgspec.Struct, frozen=True, tag_field="type", tag="refusal", omit_defaults=True):
@@ -146,11 +166,60 @@ class ReloadRecord(msgspec.Struct, frozen=True, tag_field="type", tag="reload", 
     """Why it was refused."""
 
 
+class StartRecord(msgspec.Struct, frozen=True, tag_field="type", tag="start", omit_defaults=True):
+    """The gateway begins to serve."""
+
+    time: str
+    version: str
+    core: str
+    servers: tuple[str, ...]
+    grants: tuple[str, ...]
+    """The labels of those that there are."""
+    policies: dict[str, str] = {}
+    """The revision of each policy."""
+
+
+class StopRecord(msgspec.Struct, frozen=True, tag_field="type", tag="stop", omit_defaults=True):
+    """The gateway has stopped as it should. A `start` without one before it followed a crash, or a kill."""
+
+    time: str
+
+
 AuditRecord = (
-    DecisionRecord | OutcomeRecord | RefusalRecord | RefusalSumRecord | ApprovalRecord | PinRecord | ReloadRecord
+    DecisionRecord
+    | OutcomeRecord
+    | RefusalRecord
+    | RefusalSumRecord
+    | ApprovalRecord
+    | PinRecord
+    | ReloadRecord
+    | StartRecord
+    | StopRecord
 )
+
+# Nothing follows from these but what a call does, and the hurry of calls is what group commit is for.
+_OF_CALLS = (OutcomeRecord, RefusalRecord, RefusalSumRecord)
+
+
+def is_durable(record: AuditRecord | Bookkeeping) -> bool:
+    """Whether a record has to be on the disk before anything follows from it: what people decide, a call that runs
+    by their approval, and whatever changes the gateway itself.
+    """
+    return record.approver != "" if isinstance(record, DecisionRecord) else not isinstance(record, _OF_CALLS)
+
+
+def utc_text(wall_ns: int) -> str:
+    """A time as records have it: UTC, RFC 3339, microseconds, never rounded up."""
+    seconds, ns = divmod(wall_ns, 1_000_000_000)
+    return f"{_second_text(seconds)}.{ns // 1000:06d}Z"
 
 
 def clipped(text: str) -> str:
     """`text` as a record may hold it: at most `MAX_TEXT` characters, then how many there were."""
     return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… ({len(text)} characters)"
+
+
+# Busy gateways write many records in one second.
+@functools.lru_cache(maxsize=2)
+def _second_text(seconds: int) -> str:
+    return f"{datetime.datetime.fromtimestamp(seconds, datetime.UTC):%Y-%m-%dT%H:%M:%S}"

@@ -9,6 +9,7 @@ from gateway.mcp.methods import TARGET_MEMBER
 MessageId = int | str
 
 PROTOCOL_VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
+CLIENT_INFO_KEY = "io.modelcontextprotocol/clientInfo"
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -70,3 +71,20 @@ def claimed_version(message: Message) -> str | None:
     meta = message.params.get("_meta")
     version = meta.get(PROTOCOL_VERSION_KEY) if isinstance(meta, dict) else None
     return version if isinstance(version, str) else None
+
+
+def claimed_client(message: Message) -> str:
+    """Name and version of the agent's program, as it says of itself; empty where it says nothing.
+
+    A modern agent says so in `_meta` of each request, a legacy one when it initializes. Not to be trusted.
+    """
+    if isinstance(message, Response):
+        return ""
+    meta = message.params.get("_meta")
+    info = message.params.get("clientInfo") if message.method == "initialize" else None
+    if isinstance(meta, dict):
+        info = meta.get(CLIENT_INFO_KEY, info)
+    if not isinstance(info, dict):
+        return ""
+    parts = (info.get("name"), info.get("version"))
+    return " ".join(part for part in parts if isinstance(part, str) and part)

@@ -149,6 +149,7 @@ class Dispatch:
         answer_filter: AnswerFilter | None = None,
         notices: Notices | None = None,
     ) -> None:
+        exchange.in_session(caller.session_id)
         self.admit(exchange, caller.grant)
         ours = [("Accept", EVENT_STREAM)]
         outbound = self._outbound(method, None, ours, caller, Era.LEGACY, answer_filter, lambda: False)
@@ -182,6 +183,7 @@ class Dispatch:
 
     def _hold(self, exchange: Exchange, caller: Caller, message: Message) -> None:
         """Keep what the message takes up until its exchange is over."""
+        exchange.in_session(caller.session_id)
         match message:
             case Request():
                 if caller.session_id is not None:

@@ -143,7 +143,7 @@ class Downstream:
 
     async def _read(self, exchange: Exchange, request: web.BaseRequest, headers: Headers) -> tuple[Message, Era]:
         body = await edge.read_body(request, headers)
-        exchange.read()
+        exchange.read(len(body))
         message, era = _read_message(body, headers)
         exchange.parsed()
         return message, era
@@ -151,7 +151,7 @@ class Downstream:
     async def _read_legacy(self, exchange: Exchange, request: web.BaseRequest, headers: Headers) -> Message:
         """A message whose answer comes on another connection, so that Accept does not matter here."""
         body = await edge.read_body(request, headers, answers=())
-        exchange.read()
+        exchange.read(len(body))
         message, _ = _read_message(body, headers, Era.LEGACY)
         exchange.parsed()
         return message

@@ -5,7 +5,6 @@ forwarded; its outcome when the answer has ended, which for an agent that left m
 """
 
 import contextlib
-import datetime
 import enum
 import itertools
 import logging
@@ -25,10 +24,12 @@ from gateway.audit.event import (
     RefusalRecord,
     RefusalSumRecord,
     clipped,
+    utc_text,
 )
 from gateway.audit.journal import Journal, JournalError
 from gateway.clock import Clock
-from gateway.mcp.message import Message, Request, Response
+from gateway.mcp.canonical import canonical_json
+from gateway.mcp.message import Message, Request, Response, claimed_client
 from gateway.mcp.methods import METHODS, NOTIFICATIONS
 from gateway.metrics import KnownNames, Metrics
 from gateway.policy import names
@@ -37,6 +38,7 @@ from gateway.proxy.calls import call_of
 from gateway.proxy.identity import Grant
 from gateway.proxy.refusals import RefusalTally
 from gateway.proxy.reply import Refusal
+from gateway.proxy.session_clients import SessionClients
 from gateway.store.approval import Approval
 
 logger = logging.getLogger(__name__)
@@ -62,27 +64,37 @@ class Outcome(enum.StrEnum):
 class Recorder:
     """Makes exchanges, and writes what they report."""
 
-    def __init__(self, journal: Journal, metrics: Metrics, tools: KnownNames, clock: Clock) -> None:
+    def __init__(
+        self, journal: Journal, metrics: Metrics, tools: KnownNames, clock: Clock, *, continues: bool = False
+    ) -> None:
+        """With `continues`, what cannot be recorded happens all the same (`audit.on_failure: continue`)."""
         self.journal = journal
+        self.sessions = SessionClients(journal)
         self.metrics = metrics
         self.tools = tools
         self.clock = clock
         self.refusals = RefusalTally(clock)
         self._prefix = secrets.token_hex(4)
         self._numbers = itertools.count(1)
+        self._continues = continues
 
     def exchange(self, server: str, peer: str, method: str) -> "Exchange":
         """Begin an exchange; `method` is the HTTP method until a message is read. Use as a context manager."""
         return Exchange(self, f"{self._prefix}-{next(self._numbers):06x}", server, peer, method)
 
     def append(self, record: AuditRecord) -> bool:
-        """Write to the journal. False, logged and counted, when that failed."""
+        """Write to the journal. False where that failed, and what the record stands for must not happen.
+
+        Failures are counted here; the journal logs when they begin and end.
+        """
+        began_ns = self.clock.monotonic_ns()
         try:
             self.journal.append(record)
-        except JournalError as error:
+        except JournalError:
             self.metrics.audit_failures.inc()
-            logger.error("%s", error)
-            return False
+            return self._continues
+        self.metrics.audit_records.inc()
+        self.metrics.audit_write.observe((self.clock.monotonic_ns() - began_ns) / 1e9)
         return True
 
     def sum_up(self, *, at_once: bool = False) -> None:
@@ -100,9 +112,7 @@ class Recorder:
 
     def now(self) -> str:
         """UTC, RFC 3339, microseconds."""
-        seconds, ns = divmod(self.clock.wall_ns(), 1_000_000_000)
-        moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
-        return f"{moment:%Y-%m-%dT%H:%M:%S}.{ns // 1000:06d}Z"
+        return utc_text(self.clock.wall_ns())
 
 
 class Exchange:
@@ -116,6 +126,10 @@ class Exchange:
         self._method = method
         self._target = ""
         self._grant = ""
+        self._session = ""
+        self._client = ""
+        self._opened = ""
+        self._request_bytes = 0
         self._arrived_ns = recorder.clock.monotonic_ns()
         self._read_ns = 0
         self._parsed_ns = 0
@@ -151,8 +165,9 @@ class Exchange:
             self.end(Outcome.FAILED, rule=names.INTERNAL_ERROR)
         self._close()
 
-    def read(self) -> None:
-        """The request has been read whole."""
+    def read(self, count: int = 0) -> None:
+        """The request has been read whole, and had `count` bytes."""
+        self._request_bytes = count
         self._read_ns = self._recorder.clock.monotonic_ns()
 
     def parsed(self) -> None:
@@ -172,6 +187,14 @@ class Exchange:
     def identified(self, grant: Grant) -> None:
         """The caller is known."""
         self._grant = grant.label
+
+    def in_session(self, session_id: str | None) -> None:
+        """The request belongs to this session of the server's, or to none."""
+        self._session, self._client = self._recorder.sessions.of(session_id)
+
+    def opened(self, session_id: str) -> None:
+        """The server has opened this session with its answer."""
+        self._opened = self._recorder.sessions.opened(session_id, self._client)
 
     def refused(self, refusal: Refusal) -> None:
         """The request is refused as HTTP, without a decision; or the gateway itself failed on it.
@@ -206,6 +229,7 @@ class Exchange:
         recorder = self._recorder
         if message is not None and not isinstance(message, Response):
             self._method, self._target = message.method, message.target
+            self._client = claimed_client(message) or self._client
         decide_ns = recorder.clock.monotonic_ns() - (self._parsed_ns or self._arrived_ns) - self._held_ns
         if not recorder.append(self._decision_record(grant, message, decision, approval, decide_ns)):
             decision = AUDIT_UNAVAILABLE
@@ -295,6 +319,7 @@ class Exchange:
                 total_ms=round((now_ns - self._arrived_ns) / 1e6, 3),
                 rule=rule,
                 rolled_back=rolled_back,
+                session=self._opened,
             )
         )
 
@@ -332,7 +357,19 @@ class Exchange:
             approver=approval.approver if approval else "",
             shadow={outcome.rule: outcome.verdict.value for outcome in decision.shadow},
             kept=_kept(grant, message),
+            session=self._session,
+            client=clipped(self._client),
+            arguments_hash=self._arguments_hash(message),
+            limit_max=limit.limit if limit else None,
+            remaining=limit.remaining if limit else None,
+            request_bytes=self._request_bytes,
+            arrival_ms=round((self._recorder.clock.monotonic_ns() - self._arrived_ns) / 1e6, 3),
         )
+
+    def _arguments_hash(self, message: Message | None) -> str:
+        if not isinstance(message, Request) or not message.arguments:
+            return ""
+        return self._recorder.journal.fingerprint(canonical_json(message.arguments).encode())
 
     def _tool_label(self) -> str:
         return self._recorder.tools.label(self._target) if self._method == "tools/call" else ""

@@ -75,7 +75,9 @@ class Transfer:
         """
         _check(answer, is_awaited=is_awaited)
         headers = mcp_headers.returned(answer.headers)
-        headers += [(mcp_headers.SESSION_ID, self._seal(session_id)) for session_id in answer.session_ids]
+        for session_id in answer.session_ids:
+            self._exchange.opened(session_id)
+            headers.append((mcp_headers.SESSION_ID, self._seal(session_id)))
         if answer.media_type == EVENT_STREAM:
             await self._pass_events(answer, headers)
             return

@@ -16,6 +16,8 @@ _UNITS_NS = {
     "d": 86_400 * 1_000_000_000,
 }
 _DURATION = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)")
+_SIZE_UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+_SIZE = re.compile(r"([0-9]{1,15})((?:[KMGT]iB)?)")
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?")
 _OFFSET = re.compile(r"[Zz]|[+-][0-9]{2}:[0-9]{2}")
 _HOST_PART = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -33,6 +35,14 @@ def duration_ns(text: str) -> int:
     if match is None:
         raise ValueError(f'"{text[:40]}" is not a duration; write for instance 500ms, 120s, 2m or 1h')
     return round(Fraction(match[1]) * _UNITS_NS[match[2]])
+
+
+def byte_count(text: str) -> int:
+    """Bytes in a size such as "64KiB", "100MiB" or "1GiB"."""
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise ValueError(f'"{text[:40]}" is not a size; write for instance 64MiB, 10GiB, or a number of bytes')
+    return int(match[1]) * _SIZE_UNITS[match[2]]
 
 
 def instant_ns(text: str) -> int:

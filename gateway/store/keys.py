@@ -20,7 +20,10 @@ def load_key(path: Path) -> bytes:
     except OSError as error:
         raise StateError(f"{path}: the key cannot be read: {error.strerror}") from None
     if len(key) != KEY_BYTES:
-        raise StateError(f"{path}: not a key of {KEY_BYTES} bytes; remove it, and open sessions must begin anew")
+        raise StateError(
+            f"{path}: not a key of {KEY_BYTES} bytes; remove it for a new one to be made, by which nothing can be read "
+            "or verified that was made with the old one"
+        )
     return key
 
 

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 
 from gateway.approval_desk import ApprovalDesk
-from gateway.audit.journal import Journal
 from gateway.clock import ManualClock
 from gateway.errors import StateError
 from gateway.mcp.versions import Era
@@ -29,6 +28,7 @@ from gateway.store.database import Database
 from gateway.tasks import Tasks
 from tests.support.approvals import LIFETIME_NS, asking
 from tests.support.grants import grant
+from tests.support.journals import open_journal
 from tests.support.messages import call, notification
 from tests.support.policies import engine
 from tests.support.waiting import eventually
@@ -61,7 +61,7 @@ class Office:
         self.clock = ManualClock()
         self.database = Database.open(directory / "gateway.db")
         self.tasks = Tasks()
-        self.journal = Journal(directory)
+        self.journal = open_journal(directory, self.clock)
         metrics = Metrics("1", "python")
         self.recorder = Recorder(self.journal, metrics, KnownNames(), self.clock)
         self.announced: list[Approval] = []

@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
-from gateway.audit.journal import Journal
 from gateway.clock import ManualClock
 from gateway.mcp.message import Message
 from gateway.metrics import KnownNames, Metrics
@@ -18,6 +16,7 @@ from gateway.proxy.reply import Refusal
 from gateway.store.approval import Approval, State
 from tests.support.approvals import CALL as EXACT
 from tests.support.grants import grant
+from tests.support.journals import open_journal, told
 from tests.support.messages import call, notification, request, response
 
 ALLOW = Decision(Verdict.ALLOW, "/tools/cancel_task")
@@ -30,7 +29,7 @@ class Desk:
 
     def __init__(self, directory: Path) -> None:
         self.clock = ManualClock()
-        self.journal = Journal(directory)
+        self.journal = open_journal(directory, self.clock)
         self.metrics = Metrics("1", "python")
         self.recorder = Recorder(self.journal, self.metrics, KnownNames(["cancel_task"]), self.clock)
 
@@ -40,7 +39,7 @@ class Desk:
 
     def records(self) -> list[dict[str, Any]]:
         """The journal so far."""
-        return [orjson.loads(line) for line in self.journal.path.read_bytes().splitlines()]
+        return told(self.journal.directory)
 
     def sample(self, name: str, **labels: str) -> float | None:
         """One number; None where nothing was counted."""

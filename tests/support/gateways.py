@@ -14,6 +14,7 @@ from aiohttp import web
 from gateway.app import Gateway
 from gateway.clock import ManualClock
 from gateway.config import load_config
+from tests.support.journals import told
 from tests.support.upstream import ScriptedUpstream
 
 SEED_POLICY: dict[str, Any] = {
@@ -130,9 +131,8 @@ class RunningGateway:
         return len(self.gateway.runners[-1].server.connections)
 
     def records(self) -> list[dict[str, Any]]:
-        """The audit journal so far."""
-        journal = self.config.state_dir / "audit" / "journal.jsonl"
-        return [orjson.loads(line) for line in journal.read_bytes().splitlines()]
+        """What was done so far, by the audit journal."""
+        return told(self.config.state_dir / "audit")
 
 
 class Forwarding:
