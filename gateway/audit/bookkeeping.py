@@ -19,6 +19,10 @@ class CheckpointRecord(msgspec.Struct, frozen=True, tag="checkpoint", tag_field=
     """The MAC of the last of them."""
 
 
+class AnchorRecord(CheckpointRecord, frozen=True, tag="anchor", tag_field="type"):
+    """A checkpoint that was asked for, to be kept elsewhere. It is no part of the journal, and must not be."""
+
+
 class TornRecord(msgspec.Struct, frozen=True, tag="torn", tag_field="type"):
     """At the start the journal ended in the middle of a line. What there was of it is kept in a file beside."""
 

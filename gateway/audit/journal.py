@@ -16,6 +16,7 @@ import msgspec
 from gateway.audit.bookkeeping import Bookkeeping, CheckpointRecord, DisplacedRecord, GapRecord, TornRecord
 from gateway.audit.chain import Chain, Seal, read_line
 from gateway.audit.event import AuditRecord, is_durable, utc_text
+from gateway.audit.reader import decode
 from gateway.audit.segment import OPEN_NAME, closed_path, open_private, sync_directory
 from gateway.audit.tail import find_tail
 from gateway.audit.writer import SegmentWriter
@@ -277,8 +278,9 @@ def _beginning(path: Path) -> tuple[int, int]:
         text = file.readline()
     line = read_line(text)
     begun_ns = 0
-    with contextlib.suppress(msgspec.DecodeError, TypeError, KeyError, ValueError):
-        begun_ns = instant_ns(msgspec.json.decode(text)["time"])
+    if record := decode(text):
+        with contextlib.suppress(ValueError):
+            begun_ns = instant_ns(record["time"])
     return (line.seq if line else 0), begun_ns
 
 

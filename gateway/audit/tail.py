@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from gateway.audit.chain import Chain, Seal, read_line
+from gateway.audit.reader import decode
 from gateway.audit.segment import UnreadableError, closed_segments, last_lines
 from gateway.errors import StateError
 
@@ -76,9 +77,6 @@ def _checked(last: bytes, before: bytes, path: Path, seal: Seal) -> Chain:
 
 def _named_head(line: bytes) -> str | None:
     """The MAC before a line that is the first of its segment, which it names itself."""
-    try:
-        record = msgspec.json.decode(line)
-    except msgspec.DecodeError:
-        return None
-    head = record.get("head") if isinstance(record, dict) and record.get("type") == "checkpoint" else None
+    record = decode(line)
+    head = record.get("head") if record and record["type"] == "checkpoint" else None
     return head if isinstance(head, str) else None

@@ -5,13 +5,16 @@ Reads only. `gateway audit verify` calls it and prints what it finds.
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 import msgspec
 
 from gateway.audit.chain import BEFORE_THE_FIRST, Line, Seal, read_line
+from gateway.audit.reader import Record, decode
 from gateway.audit.segment import Segment, UnreadableError, snapshot
 from gateway.errors import GatewayError
+
+_ANCHORS: Final = (b'{"type":"checkpoint"', b'{"type":"anchor"')
 
 
 class Flaw(msgspec.Struct, frozen=True):
@@ -65,13 +68,13 @@ def verify(directory: Path, seal: Seal, anchors: Iterable[Anchor] = ()) -> Repor
 def read_anchors(lines: Iterable[bytes], seal: Seal) -> Iterator[Anchor]:
     """The anchors in a file: checkpoint lines, alone or within a log. Raises `GatewayError` for a forged one."""
     for line in lines:
-        start = line.find(b'{"type":"checkpoint"')
-        if start < 0:
+        start = next((line.find(form) for form in _ANCHORS if form in line), None)
+        if start is None:
             continue
         sealed = read_line(line[start:].rstrip() + b"\n")
         try:
             anchor = msgspec.json.decode(line[start:], type=Anchor)
-        except msgspec.DecodeError:
+        except ValueError:
             sealed = None
         if sealed is None or seal.mac(anchor.head, sealed.sealed) != sealed.mac:
             raise GatewayError(f"not an anchor of this journal: {line[start : start + 80].decode('utf-8', 'replace')}")
@@ -100,6 +103,9 @@ class _Check:
         """Every line of every segment."""
         for segment in segments:
             number = 0
+            if self.first == 0 and not segment.is_open:
+                # Until a line proves it, the file's name is all there is to go by.
+                self.seq = segment.first - 1
             self._place = f"{segment.path.name}:1"
             try:
                 for number, text in enumerate(segment.lines(), 1):
@@ -133,13 +139,15 @@ class _Check:
 
     def _line(self, text: bytes, *, is_first: bool) -> Flaw | None:
         line = read_line(text)
-        record = _decoded(text)
+        record = decode(text)
         if line is None or record is None:
             return self._flaw("this is no record of the journal: altered, inserted or cut")
         if self.first == 0:
             # The MAC before is what the segment itself says, which its own MAC covers.
-            self.first, self.seq, self._start = line.seq, line.seq - 1, str(record.get("head", ""))
-            self.head = BEFORE_THE_FIRST if line.seq == 1 else self._start
+            self._start = str(record.get("head", ""))
+            if line.seq > 1 and self._seal.mac(self._start, line.sealed) == line.mac:
+                self.seq, self.head = line.seq - 1, self._start
+            self.first = self.seq + 1
             if flaw := self._anchor_flaw():
                 return flaw
         if flaw := self._chain_flaw(line, record, is_first=is_first):
@@ -148,13 +156,15 @@ class _Check:
         self._note(record)
         return self._anchor_flaw()
 
-    def _chain_flaw(self, line: Line, record: dict[str, Any], *, is_first: bool) -> Flaw | None:
+    def _chain_flaw(self, line: Line, record: Record, *, is_first: bool) -> Flaw | None:
         if line.seq > self.seq + 1:
             return self._flaw(f"records {self.seq + 1} to {line.seq - 1} are missing here")
         if line.seq < self.seq + 1:
             return self._flaw(f"record {line.seq} stands here: moved, or a copy")
         if self._seal.mac(self.head, line.sealed) != line.mac:
             return self._flaw("altered or inserted, or what precedes it was: the MAC does not fit")
+        if record["type"] == "anchor":
+            return self._flaw("inserted: an anchor is no record")
         if is_first and (record["type"], record.get("head")) != ("checkpoint", self.head):
             return self._flaw("a segment begins here without a checkpoint")
         return None
@@ -166,7 +176,7 @@ class _Check:
                 return self._flaw(f"not the record that an anchor of {anchor.time} has seen: the journal was replaced")
         return None
 
-    def _note(self, record: dict[str, Any]) -> None:
+    def _note(self, record: Record) -> None:
         match record["type"]:
             case "retention":
                 self._removed[record["through"]] = record["head"]
@@ -181,11 +191,3 @@ class _Check:
 
     def _flaw(self, message: str) -> Flaw:
         return Flaw(self.seq + 1, self._place, message)
-
-
-def _decoded(text: bytes) -> dict[str, Any] | None:
-    try:
-        record = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return None
-    return record if isinstance(record, dict) and isinstance(record.get("type"), str) else None

@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "scan": "write a policy for a live server",
     "pin": "record what a server's tools are, to notice when they change",
     "catalog": "show how risky BinAssistMCP's tools are, and a policy for each",
+    "audit": "read, search and verify the audit journal",
     "demo": "run a stand-in for BinAssistMCP, to try the gateway",
 }
 _INTERRUPTED: Final = 130

@@ -13,10 +13,13 @@ KEY_BYTES: Final = 32
 
 def load_key(path: Path) -> bytes:
     """The key in `path`, made on first use. Raises `StateError` when it cannot be read or is not a key of ours."""
+    return read_key(path) if os.path.lexists(path) else _make_key(path)
+
+
+def read_key(path: Path) -> bytes:
+    """The key in `path`, which must be there. Raises `StateError` when it cannot be read or is not a key of ours."""
     try:
         key = path.read_bytes()
-    except FileNotFoundError:
-        return _make_key(path)
     except OSError as error:
         raise StateError(f"{path}: the key cannot be read: {error.strerror}") from None
     if len(key) != KEY_BYTES:

@@ -3,7 +3,18 @@
 import msgspec
 import pytest
 
-from gateway.audit.event import MAX_TEXT, AuditRecord, DecisionRecord, OutcomeRecord, RefusalRecord, clipped
+from gateway.audit.event import (
+    MAX_TEXT,
+    AuditRecord,
+    DecisionRecord,
+    OutcomeRecord,
+    RefusalRecord,
+    StartRecord,
+    StopRecord,
+    clipped,
+    is_durable,
+    utc_text,
+)
 
 NOW = "2027-01-15T08:00:00.000000Z"
 DECISION = DecisionRecord("x-1", NOW, "binassist", "alice", "127.0.0.1", "tools/call", "allow", "/tools/cancel_task")
@@ -45,3 +56,33 @@ def test_long_text_is_clipped_and_says_so():
     assert clipped(fits) == fits
     assert clipped(fits + "x") == f"{fits}… (257 characters)"
     assert len(clipped("x" * 1_000_000)) < MAX_TEXT + 25
+
+
+@pytest.mark.parametrize(
+    ("record", "waits"),
+    [
+        (DECISION, False),
+        (OUTCOME, False),
+        (REFUSAL, False),
+        (msgspec.structs.replace(DECISION, approval="a", approver="zoe"), True),
+        (StartRecord(NOW, "1", "python", (), ()), True),
+        (StopRecord(NOW), True),
+    ],
+)
+def test_what_people_decide_waits_for_the_disk(record, waits):
+    """Calls do not, unless one runs by somebody's approval."""
+    assert is_durable(record) == waits
+
+
+@pytest.mark.parametrize(
+    ("wall_ns", "text"),
+    [
+        (0, "1970-01-01T00:00:00.000000Z"),
+        (999, "1970-01-01T00:00:00.000000Z"),
+        (1_709_208_000_000_001_999, "2024-02-29T12:00:00.000001Z"),
+        (1_800_000_000_999_999_999, "2027-01-15T08:00:00.999999Z"),
+    ],
+)
+def test_times_are_exact_to_the_microsecond(wall_ns: int, text: str):
+    """No rounding up into a second that has not come."""
+    assert utc_text(wall_ns) == text

@@ -1,4 +1,4 @@
-"""The journal: whole lines only, one writer, and nothing vouched for that is not written."""
+"""The journal: one writer, a chain that never breaks, and nothing vouched for that is not written."""
 
 import errno
 import os
@@ -6,12 +6,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gateway.audit.event import OutcomeRecord
-from gateway.audit.journal import FILE_NAME, Journal, JournalError
+from gateway.audit.event import OutcomeRecord, StartRecord
+from gateway.audit.journal import Journal, JournalError
+from gateway.audit.segment import OPEN_NAME, closed_segments, compress
+from gateway.audit.verify import verify
+from gateway.clock import ManualClock
 from gateway.errors import StateError
+from tests.support.journals import KEY, of_type, open_journal, seal, told
 
 
 def record(id: str) -> OutcomeRecord:
@@ -20,10 +25,10 @@ def record(id: str) -> OutcomeRecord:
 
 
 def ids_in(directory: Path) -> list[str]:
-    """The ids of the lines in the journal, which must all be whole."""
-    lines = (directory / FILE_NAME).read_bytes().splitlines(keepends=True)
-    assert all(line.startswith(b'{"type":"outcome"') and line.endswith(b"}\n") for line in lines)
-    return [line.split(b'"')[7].decode() for line in lines]
+    """The ids of the records, of a journal that must be intact."""
+    report = verify(directory, seal())
+    assert report.flaw is None
+    return [record["id"] for record in told(directory)]
 
 
 def failing(number: int) -> Callable[..., int]:
@@ -37,55 +42,61 @@ def failing(number: int) -> Callable[..., int]:
 
 def test_a_record_is_in_the_file_when_append_returns(tmp_path: Path):
     """Each record is one line, at once readable by others, in the order of the appends."""
-    journal = Journal(tmp_path / "state" / "audit")
+    directory = tmp_path / "state" / "audit"
+    journal = open_journal(directory)
     for number in range(3):
         journal.append(record(f"x-{number}"))
-        assert ids_in(tmp_path / "state" / "audit")[-1] == f"x-{number}"
+        assert ids_in(directory)[-1] == f"x-{number}"
     journal.close()
-    assert ids_in(tmp_path / "state" / "audit") == ["x-0", "x-1", "x-2"]
+    assert ids_in(directory) == ["x-0", "x-1", "x-2"]
 
 
-def test_a_record_is_written_by_one_system_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A killed gateway leaves a whole line or none, because the kernel gets it in one piece."""
-    journal = Journal(tmp_path)
-    calls: list[bytes] = []
-
-    def write(_: int, line: bytes) -> int:
-        calls.append(line)
-        return len(line)
-
-    monkeypatch.setattr(os, "write", write)
-    journal.append(record("x-1"))
-    monkeypatch.undo()
-    journal.close()
-    (line,) = calls
-    assert line.index(b"\n") == len(line) - 1
-
-
-def test_a_journal_is_continued_after_a_restart(tmp_path: Path):
-    """Opening it again keeps every line."""
-    for id in ("first", "second"):
-        journal = Journal(tmp_path)
-        journal.append(record(id))
+def test_the_chain_goes_on_after_a_restart_and_over_segments(tmp_path: Path):
+    """Numbers and MACs are continued, whether the journal was closed, killed, or between two segments."""
+    for start in range(3):
+        journal = open_journal(tmp_path)
+        journal.append(record(f"a-{start}"))
+        journal.rotate()
+        journal.append(record(f"b-{start}"))
         journal.close()
-    assert ids_in(tmp_path) == ["first", "second"]
+    report = verify(tmp_path, seal())
+    assert (report.is_intact, report.first, report.segments) == (True, 1, 4)
+    assert ids_in(tmp_path) == ["a-0", "b-0", "a-1", "b-1", "a-2", "b-2"]
+
+
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_a_journal_whose_open_segment_is_gone_is_continued_from_the_closed_one(tmp_path: Path, is_compressed: bool):
+    """As after a crash between closing one segment and beginning the next."""
+    journal = open_journal(tmp_path)
+    journal.append(record("x-1"))
+    journal.rotate()
+    journal.close()
+    (tmp_path / OPEN_NAME).unlink()
+    if is_compressed:
+        compress(closed_segments(tmp_path)[0].path)
+    journal = open_journal(tmp_path)
+    journal.append(record("x-2"))
+    journal.close()
+    assert ids_in(tmp_path) == ["x-1", "x-2"]
 
 
 def test_only_its_user_can_read_it(tmp_path: Path):
-    """The directory and the file are made for their user alone."""
-    Journal(tmp_path / "audit").close()
+    """The directory and every file in it are made for their user alone."""
+    journal = open_journal(tmp_path / "audit")
+    journal.rotate()
+    journal.close()
     assert (tmp_path / "audit").stat().st_mode & 0o777 == 0o700
-    assert (tmp_path / "audit" / FILE_NAME).stat().st_mode & 0o777 == 0o600
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "audit").iterdir()} == {0o600}
 
 
 def test_a_second_writer_is_refused(tmp_path: Path):
     """Two gateways do not share a journal; when the first is gone, its place is free."""
-    first = Journal(tmp_path)
+    first = open_journal(tmp_path)
     with pytest.raises(StateError, match="in use by another gateway"):
-        Journal(tmp_path)
+        open_journal(tmp_path)
     first.append(record("still mine"))
     first.close()
-    Journal(tmp_path).close()
+    open_journal(tmp_path).close()
 
 
 def test_a_killed_writer_leaves_its_lines_and_no_lock(tmp_path: Path):
@@ -93,102 +104,229 @@ def test_a_killed_writer_leaves_its_lines_and_no_lock(tmp_path: Path):
     program = (
         "import os, signal, sys; from pathlib import Path\n"
         "from gateway.audit.event import OutcomeRecord; from gateway.audit.journal import Journal\n"
-        "Journal(Path(sys.argv[1])).append(OutcomeRecord('x-1', 'now', 'completed'))\n"
+        "from gateway.clock import ManualClock\n"
+        "journal = Journal(Path(sys.argv[1]), b'k' * 32, ManualClock())\n"
+        "journal.append(OutcomeRecord('x-1', '2027-01-15T08:00:00.000000Z', 'completed'))\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     assert subprocess.run([sys.executable, "-c", program, tmp_path], check=False).returncode == -9
-    journal = Journal(tmp_path)
+    journal = open_journal(tmp_path)
     journal.append(record("x-2"))
     journal.close()
     assert ids_in(tmp_path) == ["x-1", "x-2"]
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT], ids=errno.errorcode.get)
-def test_a_write_that_fails_is_an_error_and_leaves_no_trace(
+def test_a_write_that_fails_is_an_error_and_leaves_only_a_gap_that_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ):
-    """A full or broken disk is reported for each record, and the journal works again when it does."""
-    journal = Journal(tmp_path)
+    """A full or broken disk is reported for each record; the first record after it says how many are not there."""
+    journal = open_journal(tmp_path)
     journal.append(record("before"))
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", failing(number))
-        with pytest.raises(JournalError, match=os.strerror(number)):
-            journal.append(record("lost"))
+        for _ in range(3):
+            with pytest.raises(JournalError, match=os.strerror(number)):
+                journal.append(record("lost"))
+            assert not journal.is_healthy
     journal.append(record("after"))
+    assert journal.is_healthy
     journal.close()
     assert ids_in(tmp_path) == ["before", "after"]
+    (gap,) = of_type(tmp_path, "gap")
+    assert (gap["lost"], gap["cause"]) == (3, os.strerror(number))
 
 
-@pytest.mark.parametrize("length", [0, 1, 40])
-def test_a_short_write_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int):
-    """A disk that takes only part of a line gets it cut off again: no part of a record is left."""
-    journal = Journal(tmp_path)
-    journal.append(record("before"))
-    write = os.write
+def test_a_failure_is_logged_once_and_its_end_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """A thousand refused calls on a full disk are not a thousand lines."""
+    journal = open_journal(tmp_path)
+    caplog.clear()
     with monkeypatch.context() as patched:
-        patched.setattr(os, "write", lambda file, line: write(file, line[:length]))
-        with pytest.raises(JournalError, match="whole line"):
-            journal.append(record("lost"))
+        patched.setattr(os, "write", failing(errno.ENOSPC))
+        for _ in range(1000):
+            with pytest.raises(JournalError):
+                journal.append(record("lost"))
     journal.append(record("after"))
     journal.close()
-    assert ids_in(tmp_path) == ["before", "after"]
+    assert [entry.levelname for entry in caplog.records] == ["ERROR", "WARNING"]
+    assert "1000 records were not" in caplog.text
 
 
-def test_a_short_write_on_a_dying_disk_is_still_a_journal_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Even where the part cannot be cut off, the caller learns that the record is not there."""
-    journal = Journal(tmp_path)
+def test_a_checkpoint_is_how_a_failed_journal_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Without a call to record, it becomes healthy when the disk is."""
+    journal = open_journal(tmp_path)
     with monkeypatch.context() as patched:
-        patched.setattr(os, "write", lambda _, line: len(line) - 1)
-        patched.setattr(os, "ftruncate", failing(errno.EIO))
-        with pytest.raises(JournalError, match=os.strerror(errno.EIO)):
-            journal.append(record("lost"))
-    journal.close()
-
-
-def test_a_torn_last_line_stays_apart(tmp_path: Path):
-    """What a crash of the machine cut short is neither lost nor glued to the next record."""
-    (tmp_path / FILE_NAME).write_bytes(b'{"type":"outcome","id":"whole"}\n{"type":"outc')
-    journal = Journal(tmp_path)
-    journal.append(record("next"))
-    journal.close()
-    whole, torn, following = (tmp_path / FILE_NAME).read_bytes().splitlines()
-    assert (whole, torn) == (b'{"type":"outcome","id":"whole"}', b'{"type":"outc')
-    assert b'"next"' in following
-
-
-def test_a_short_write_after_a_torn_line_cuts_only_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The place to cut back to is behind everything that was there at the start."""
-    (tmp_path / FILE_NAME).write_bytes(b"torn")
-    journal = Journal(tmp_path)
-    write = os.write
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "write", lambda file, line: write(file, line[:5]))
+        patched.setattr(os, "write", failing(errno.ENOSPC))
         with pytest.raises(JournalError):
             journal.append(record("lost"))
+        with pytest.raises(JournalError):
+            journal.checkpoint()
+    journal.checkpoint()
+    assert journal.is_healthy
     journal.close()
-    assert (tmp_path / FILE_NAME).read_bytes() == b"torn\n"
+    assert ids_in(tmp_path) == []
+    assert of_type(tmp_path, "gap")[0]["lost"] == 2
+
+
+def test_a_sync_that_failed_is_not_trusted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What people decide is refused where it may not reach the disk, and what follows goes to another file."""
+    journal = open_journal(tmp_path)
+    start = StartRecord("2027-01-15T08:00:00.000000Z", "1", "python", ("s",), ("g",))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdatasync", failing(errno.EIO))
+        with pytest.raises(JournalError, match=os.strerror(errno.EIO)):
+            journal.append(start)
+        assert not journal.is_healthy
+        with pytest.raises(JournalError):
+            journal.append(record("lost"))
+    journal.append(record("after"))
+    journal.close()
+    assert ids_in(tmp_path) == ["after"]
+    assert len(closed_segments(tmp_path)) == 1
+
+
+def test_only_what_matters_waits_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A start is synced before `append` returns, the outcome of a call is not."""
+    synced: list[int] = []
+    journal = open_journal(tmp_path)
+    monkeypatch.setattr(os, "fdatasync", synced.append)
+    journal.append(record("x"))
+    assert (synced, journal.is_synced) == ([], False)
+    journal.append(StartRecord("2027-01-15T08:00:00.000000Z", "1", "python", (), ()))
+    assert (len(synced), journal.is_synced) == (1, True)
+    journal.close()
+
+
+@pytest.mark.parametrize("torn", [b'{"type":"outc', b"\0" * 100, b'{"type":"x"}\0\0\n{"type":"y"}\n{"t'])
+def test_a_torn_end_is_set_aside_and_reported(tmp_path: Path, torn: bytes, caplog: pytest.LogCaptureFixture):
+    """What a crash of the machine left behind the last whole line is kept in a file beside, byte for byte."""
+    journal = open_journal(tmp_path)
+    journal.append(record("whole"))
+    journal.close()
+    with (tmp_path / OPEN_NAME).open("ab") as file:
+        file.write(torn)
+    journal = open_journal(tmp_path)
+    journal.append(record("next"))
+    journal.close()
+    assert ids_in(tmp_path) == ["whole", "next"]
+    (told_of,) = of_type(tmp_path, "torn")
+    assert told_of["torn_bytes"] == len(torn)
+    assert (tmp_path / told_of["file"]).read_bytes() == torn
+    assert told_of["file"] in caplog.text
+    assert [note for note in verify(tmp_path, seal()).notes if told_of["file"] in note]
+
+
+def test_a_first_line_that_is_torn_is_set_aside_too(tmp_path: Path):
+    """A journal that never had a whole line begins with its first."""
+    (tmp_path / OPEN_NAME).write_bytes(b'{"type":"checkp')
+    journal = open_journal(tmp_path)
+    journal.append(record("x"))
+    journal.close()
+    assert ids_in(tmp_path) == ["x"]
+    assert len(of_type(tmp_path, "torn")) == 1
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda lines: [*lines[:-1], lines[-1].replace(b"completed", b"cancelled")],
+        lambda lines: [*lines[:-2], lines[-1]],
+        lambda lines: [*lines, b'{"type":"outcome","id":"forged"}\n'],
+        lambda lines: [*lines, lines[-1]],
+    ],
+    ids=["edited", "cut out", "added", "doubled"],
+)
+def test_a_forged_end_is_not_continued(tmp_path: Path, spoil: Callable[[list[bytes]], list[bytes]]):
+    """A gateway does not put its MAC behind a record that is not its own; it says so and does not start."""
+    journal = open_journal(tmp_path)
+    for number in range(3):
+        journal.append(record(f"x-{number}"))
+    journal.close()
+    path = tmp_path / OPEN_NAME
+    path.write_bytes(b"".join(spoil(path.read_bytes().splitlines(keepends=True))))
+    before = path.read_bytes()
+    with pytest.raises(StateError, match="last record was altered, or written with another key"):
+        open_journal(tmp_path)
+    assert path.read_bytes() == before
+    # The lock is free again.
+    path.unlink()
+    open_journal(tmp_path).close()
+
+
+def test_another_key_does_not_continue_a_journal(tmp_path: Path):
+    """A lost key is noticed at the start, not by the next investigator."""
+    open_journal(tmp_path).close()
+    with pytest.raises(StateError, match="another key"):
+        Journal(tmp_path, b"x" * 32, ManualClock())
+    Journal(tmp_path, KEY, ManualClock()).close()
+
+
+@pytest.mark.parametrize("act", ["unlink", "rename", "replace"])
+def test_a_segment_that_is_taken_away_is_replaced_and_that_is_recorded(tmp_path: Path, act: str):
+    """The records go on in a new segment that says what happened; a file in its place is moved, not written to."""
+    journal = open_journal(tmp_path)
+    journal.append(record("before"))
+    path = tmp_path / OPEN_NAME
+    path.rename(tmp_path / "stolen")
+    if act == "replace":
+        path.write_bytes(b"not ours\n")
+    cause = journal.displacement()
+    assert cause
+    journal.replace(cause)
+    journal.append(record("after"))
+    assert journal.displacement() == ""
+    journal.close()
+    (displaced,) = of_type(tmp_path, "displaced")
+    assert displaced["cause"] == cause
+    assert bool(displaced["file"]) == (act == "replace")
+    if act == "replace":
+        assert (tmp_path / displaced["file"]).read_bytes() == b"not ours\n"
+    # The stolen records are missed, and are all there is to miss.
+    assert verify(tmp_path, seal()).flaw.seq == 1
+    (tmp_path / "stolen").rename(tmp_path / "journal-000000000001.jsonl")
+    assert ids_in(tmp_path) == ["before", "after"]
+
+
+@pytest.mark.parametrize("call", ["rename", "fdatasync", "open"])
+def test_a_rotation_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str):
+    """The open segment stays open, and the next record goes where the last one went."""
+    journal = open_journal(tmp_path)
+    journal.append(record("before"))
+    with monkeypatch.context() as patched:
+        patched.setattr(Path if call == "rename" else os, call, failing(errno.ENOSPC))
+        with pytest.raises(OSError, match="No space"):
+            journal.rotate()
+    journal.append(record("after"))
+    journal.close()
+    assert ids_in(tmp_path) == ["before", "after"]
 
 
 def test_a_disk_that_is_full_at_the_start_is_a_state_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A journal whose torn line cannot be ended is not opened, and not kept locked either."""
-    (tmp_path / FILE_NAME).write_bytes(b"torn")
+    """A journal that cannot be begun is not opened, and not kept locked either."""
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", failing(errno.ENOSPC))
-        with pytest.raises(StateError, match=f"{FILE_NAME}.*No space left"):
-            Journal(tmp_path)
-    Journal(tmp_path).close()
-
-
-def test_a_link_is_not_followed(tmp_path: Path):
-    """A link planted in the place of the journal does not get its target written."""
-    (tmp_path / FILE_NAME).symlink_to(tmp_path / "target")
-    with pytest.raises(StateError, match="cannot be opened"):
-        Journal(tmp_path)
-    assert not (tmp_path / "target").exists()
+        with pytest.raises(StateError, match=f"{OPEN_NAME}.*No space left"):
+            open_journal(tmp_path)
+    open_journal(tmp_path).close()
 
 
 def test_a_place_that_cannot_be_a_directory_is_refused(tmp_path: Path):
     """The error names the file that was wanted."""
     (tmp_path / "audit").write_text("")
-    with pytest.raises(StateError, match=FILE_NAME):
-        Journal(tmp_path / "audit")
+    with pytest.raises(StateError, match=OPEN_NAME):
+        open_journal(tmp_path / "audit")
+
+
+def test_checkpoints_are_told_to_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """What a log that leaves the machine needs to hold as an anchor."""
+    caplog.set_level("INFO", "gateway.audit")
+    journal = open_journal(tmp_path)
+    journal.append(record("x"))
+    assert journal.since_checkpoint == 1
+    journal.checkpoint()
+    assert journal.since_checkpoint == 0
+    journal.close()
+    lines: list[Any] = [entry.getMessage() for entry in caplog.records]
+    assert [line for line in lines if '"type":"checkpoint"' in line and '"count":2' in line]

@@ -230,8 +230,8 @@ async def test_what_an_agent_writes_stays_out_of_the_log(
         await agent.answer()
         agent.send(post(body=body.replace(b"prompts/get", b"evil\\u001b[31m\\n")))
         assert (await agent.answer()).message["error"]["code"] == -32601
-    assert len(gateway.records()) == len((gateway.config.state_dir / "audit/journal.jsonl").read_bytes().splitlines())
     raw = (gateway.config.state_dir / "audit/journal.jsonl").read_bytes()
+    assert all(line.startswith(b'{"type":"') and line.endswith(b'"}') for line in raw.splitlines())
     assert b"\x1b" not in raw
     assert "script" not in caplog.text
     assert "\x1b" not in caplog.text

@@ -66,7 +66,7 @@ def test_an_allowed_call_has_two_records_joined_by_its_id(desk: Desk):
     """Who asked for what and what was decided; then what became of it, with times and sizes."""
     with desk.exchange() as exchange:
         desk.clock.advance(seconds=1)
-        exchange.read()
+        exchange.read(321)
         desk.clock.advance(ns=7_000)
         exchange.parsed()
         desk.clock.advance(ns=12_340)
@@ -94,6 +94,9 @@ def test_an_allowed_call_has_two_records_joined_by_its_id(desk: Desk):
         "target": "cancel_task",
         "argument_keys": ["force", "task_id"],
         "decide_us": 12.3,
+        "arguments_hash": desk.journal.fingerprint(b'{"force":true,"task_id":"t"}'),
+        "request_bytes": 321,
+        "arrival_ms": 1000.019,
     }
     assert desk.records()[1] == {
         "type": "outcome",
@@ -295,19 +298,64 @@ def test_every_exchange_has_an_id_of_its_own(desk: Desk, tmp_path: Path):
     assert other.exchange("s", "p", "GET").id.split("-")[0] not in {id.split("-")[0] for id in ids}
 
 
-@pytest.mark.parametrize(
-    ("wall_ns", "text"),
-    [
-        (0, "1970-01-01T00:00:00.000000Z"),
-        (999, "1970-01-01T00:00:00.000000Z"),
-        (1_709_208_000_000_001_999, "2024-02-29T12:00:00.000001Z"),
-        (1_800_000_000_999_999_999, "2027-01-15T08:00:00.999999Z"),
-    ],
-)
-def test_times_are_exact_to_the_microsecond(desk: Desk, wall_ns: int, text: str):
-    """No rounding up into a second that has not come."""
-    desk.recorder.clock = ManualClock(wall_ns=wall_ns)
-    assert desk.recorder.now() == text
+def test_the_hash_of_the_arguments_is_equal_for_equal_arguments_alone(desk: Desk):
+    """The order of keys and the form of a number do not matter; everything else does. Without any there is none."""
+    for arguments in ({"a": 1, "b": 2}, {"b": 2.0, "a": 1}, {"a": 1, "b": "2"}, {}):
+        with desk.exchange() as exchange:
+            exchange.decided(ALICE, call("cancel_task", **arguments), ALLOW)
+    first, second, third, none = (record.get("arguments_hash") for record in desk.records())
+    assert first == second != third
+    assert none is None
+
+
+def test_the_program_of_a_session_is_on_every_record_in_it(desk: Desk):
+    """As it said when it opened the session, whose id is no part of a record; a modern agent says it each time."""
+    with desk.exchange() as exchange:
+        info = {"name": "inspector", "version": "2.1"}
+        exchange.decided(ALICE, request("initialize", protocolVersion="2025-11-25", clientInfo=info), ALLOW)
+        exchange.forwarded()
+        exchange.opened("their-secret-session")
+        exchange.end(Outcome.COMPLETED)
+    for session in ("their-secret-session", "another", None):
+        with desk.exchange() as exchange:
+            exchange.in_session(session)
+            exchange.decided(ALICE, call(), ALLOW)
+    with desk.exchange() as exchange:
+        meta = {"io.modelcontextprotocol/clientInfo": {"name": "x" * 1000, "version": 2}}
+        exchange.decided(ALICE, request("tools/list", _meta=meta), ALLOW)
+    opening, opened, inside, other, outside, modern = desk.records()
+    assert (opening["client"], inside["client"]) == ("inspector 2.1", "inspector 2.1")
+    assert opened["session"] == inside["session"] != other["session"]
+    assert "client" not in other
+    assert "session" not in outside
+    assert modern["client"].startswith("x" * 256 + "…")
+    assert b"secret" not in desk.journal.path.read_bytes()
+
+
+def test_what_remains_of_a_limit_is_on_the_record(desk: Desk):
+    """The limit's most and what is left, beside its name and the wait."""
+    with desk.exchange() as exchange:
+        exchange.decided(ALICE, call(), THROTTLE)
+    (record,) = desk.records()
+    assert (record["limit"], record["limit_max"], record["remaining"]) == ("c", 10, 0)
+
+
+def test_a_gateway_that_is_to_continue_lets_through_what_it_cannot_record(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    """With `on_failure: continue` the decision stands; each record that is missing is counted."""
+    recorder = Recorder(desk.journal, desk.metrics, KnownNames(), desk.clock, continues=True)
+    desk.fill_the_disk(monkeypatch)
+    with recorder.exchange("binassist", "10.0.0.9", "POST") as exchange:
+        assert exchange.decided(ALICE, call(), ALLOW) is ALLOW
+    assert not desk.journal.is_healthy
+    assert desk.sample("mcp_gateway_audit_failures_total") == 1
+
+
+def test_what_is_written_is_counted_and_timed(desk: Desk):
+    """Each record once."""
+    with desk.exchange() as exchange:
+        exchange.decided(ALICE, call(), ALLOW)
+    assert desk.sample("mcp_gateway_audit_records_total") == 1
+    assert desk.sample("mcp_gateway_audit_write_seconds_count") == 1
 
 
 def test_labels_come_from_closed_sets(desk: Desk):
