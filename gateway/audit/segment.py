@@ -46,7 +46,8 @@ class Segment:
         try:
             with self._reading() as file:
                 file.seek(offset)
-                yield from file
+                # Delegating to the file itself would close it for whoever stops early.
+                yield from iter(file.readline, b"")
         except (OSError, EOFError, zlib.error) as error:
             raise UnreadableError(f"{self.path}: cannot be read: {error}") from None
 

@@ -2,7 +2,14 @@
 
 import pytest
 
-from gateway.mcp.message import PROTOCOL_VERSION_KEY, Request, claimed_version, target_of
+from gateway.mcp.message import (
+    CLIENT_INFO_KEY,
+    PROTOCOL_VERSION_KEY,
+    Request,
+    claimed_client,
+    claimed_version,
+    target_of,
+)
 from tests.support.messages import call, modern, notification, request, response
 
 
@@ -61,3 +68,21 @@ def test_a_modern_request_claims_its_version():
 def test_other_messages_claim_none(message):
     """Without a revision in words there is no claim."""
     assert claimed_version(message) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "client"),
+    [
+        (request("initialize", clientInfo={"name": "inspector", "version": "2.1"}), "inspector 2.1"),
+        (request("tools/list", clientInfo={"name": "inspector", "version": "2.1"}), ""),
+        (request("tools/list", _meta={CLIENT_INFO_KEY: {"name": "agent", "version": "1"}}), "agent 1"),
+        (notification("notifications/x", _meta={CLIENT_INFO_KEY: {"name": "agent"}}), "agent"),
+        (request("initialize", clientInfo={"name": ["x"], "version": 2}), ""),
+        (request("initialize", clientInfo="x"), ""),
+        (request("tools/list"), ""),
+        (response(), ""),
+    ],
+)
+def test_the_program_that_an_agent_claims_to_be(message, client):
+    """From where its era puts it; anything else is nothing."""
+    assert claimed_client(message) == client

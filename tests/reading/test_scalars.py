@@ -192,3 +192,18 @@ def test_digests():
     for text in ("", "ab" * 31, "ab" * 33, "zz" * 32, " " + "ab" * 31 + "a"):
         with pytest.raises(ValueError, match="SHA-256"):
             scalars.sha256_digest(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("0", 0), ("65536", 65536), ("64KiB", 65536), ("64MiB", 64 << 20), ("2GiB", 2 << 30)]
+)
+def test_sizes(text, count):
+    """In powers of 1024, or bytes."""
+    assert scalars.byte_count(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "MiB", "1.5MiB", "64MB", "64 MiB", "-1", "64mib"])
+def test_sizes_refused(text):
+    """Anything that could be meant in two ways is none."""
+    with pytest.raises(ValueError, match="not a size"):
+        scalars.byte_count(text)
