@@ -94,6 +94,11 @@ class Journal:
         return self._segment.begun_ns
 
     @property
+    def is_fresh(self) -> bool:
+        """Whether the open segment has no record but the checkpoint it begins with."""
+        return self._chain.seq == self._segment.first
+
+    @property
     def since_checkpoint(self) -> int:
         """How many records there are after the last checkpoint."""
         return self._chain.seq - self._checkpointed

@@ -83,7 +83,7 @@ class Keeper:
 
     def _rotate(self) -> bool:
         journal, upkeep = self._journal, self._upkeep
-        is_old = self._clock.wall_ns() - journal.begun_ns >= upkeep.rotate_ns and journal.since_checkpoint > 0
+        is_old = self._clock.wall_ns() - journal.begun_ns >= upkeep.rotate_ns and not journal.is_fresh
         if journal.size < upkeep.rotate_bytes and not is_old:
             return False
         try:
