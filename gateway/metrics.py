@@ -87,6 +87,22 @@ class Reloads:
         )
 
 
+class Audit:
+    """The audit journal."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.records = Counter("mcp_gateway_audit_records", "Audit records that were written.", registry=registry)
+        self.write = Histogram(
+            "mcp_gateway_audit_write_seconds",
+            "Time to hand one audit record to the operating system, or to the disk where it has to be there.",
+            buckets=_WRITE_BUCKETS,
+            registry=registry,
+        )
+        self.failures = Counter(
+            "mcp_gateway_audit_failures", "Audit records that could not be written.", registry=registry
+        )
+
+
 class Metrics:
     """The gateway's metrics in a registry of their own."""
 
@@ -143,18 +159,7 @@ class Metrics:
             ["server", "change"],
             registry=self.registry,
         )
-        self.audit_records = Counter(
-            "mcp_gateway_audit_records", "Audit records that were written.", registry=self.registry
-        )
-        self.audit_write = Histogram(
-            "mcp_gateway_audit_write_seconds",
-            "Time to hand one audit record to the operating system, or to the disk where it has to be there.",
-            buckets=_WRITE_BUCKETS,
-            registry=self.registry,
-        )
-        self.audit_failures = Counter(
-            "mcp_gateway_audit_failures", "Audit records that could not be written.", registry=self.registry
-        )
+        self.audit = Audit(self.registry)
         self.reloads = Reloads(self.registry)
         self._describe(version, core)
 

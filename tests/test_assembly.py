@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from gateway.assembly import Assembly
-from gateway.audit.journal import Journal
 from gateway.clock import ManualClock
 from gateway.config import Config, load_config
 from gateway.metrics import KnownNames, Metrics
@@ -20,13 +19,17 @@ from gateway.store.counters import CounterStore
 from gateway.tasks import Tasks
 from gateway.tokens import token_digest
 from tests.support.gateways import ALLOW_ALL, SEED_POLICY, edit_config, write_config
+from tests.support.journals import open_journal
 
 
 @pytest.fixture
 def assembly(tmp_path: Path) -> Iterator[Assembly]:
     """An assembly with counters of its own."""
     clock = ManualClock()
-    store, journal = CounterStore.open(tmp_path / "counters", clock, boot_id="this boot"), Journal(tmp_path / "audit")
+    store, journal = (
+        CounterStore.open(tmp_path / "counters", clock, boot_id="this boot"),
+        open_journal(tmp_path / "audit"),
+    )
     yield Assembly(store, Recorder(journal, Metrics("0", "none"), KnownNames(), clock), Tasks())
     store.close()
     journal.close()

@@ -73,7 +73,7 @@ def test_the_metrics_have_the_names_that_dashboards_use(name, kind):
 def test_each_gateway_has_metrics_of_its_own():
     """Two gateways in one process do not share a registry."""
     first, second = Metrics("1", "python"), Metrics("1", "python")
-    first.audit_failures.inc()
+    first.audit.failures.inc()
     assert "mcp_gateway_audit_failures_total 1.0" in exposition(first)
     assert "mcp_gateway_audit_failures_total 0.0" in exposition(second)
 

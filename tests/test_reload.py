@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from gateway import reload
-from gateway.audit.journal import Journal
 from gateway.clock import ManualClock
 from gateway.config import Config, load_config
 from gateway.errors import DocumentError, Problem
@@ -17,6 +16,7 @@ from gateway.reload import Change, Reloader
 from gateway.tasks import Tasks
 from gateway.watch import Watch
 from tests.support.gateways import SEED_POLICY, edit_config, write_config
+from tests.support.journals import open_journal
 from tests.support.waiting import eventually
 
 
@@ -29,7 +29,7 @@ class Reloading:
         self.refusal: DocumentError | None = None
         self.clock = ManualClock()
         self.metrics = Metrics("0", "none")
-        self.journal = Journal(directory / "audit")
+        self.journal = open_journal(directory / "audit")
         self.reloader = self.again()
 
     def again(self, key: bytes = b"key") -> Reloader:

@@ -6,6 +6,7 @@ Works on the state directory itself, whether a gateway runs there or not, and ch
 import argparse
 import collections
 import contextlib
+import os
 import sys
 from pathlib import Path
 from time import sleep
@@ -69,21 +70,29 @@ def run(args: argparse.Namespace) -> int:
     directory = state_dir / "audit"
     if not directory.is_dir():
         raise GatewayError(f"{directory}: no gateway has run here yet; name its --config or its --state-dir")
-    # Whoever reads through `head` has enough.
-    with contextlib.suppress(BrokenPipeError):
-        match args.action:
-            case "tail":
-                return _tail(args, directory)
-            case "verify":
-                return _verify(directory, _seal(state_dir), args.anchor)
-            case "anchor":
-                print(make_anchor(directory, _seal(state_dir), SystemClock()))
-                return 0
-            case "export":
-                return _export(args, directory)
-            case _:
-                return _ask(args, directory)
-    return 0
+    try:
+        code = _run(args, state_dir, directory)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads through `head` has enough; what is still buffered must not fail again at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def _run(args: argparse.Namespace, state_dir: Path, directory: Path) -> int:
+    match args.action:
+        case "tail":
+            return _tail(args, directory)
+        case "verify":
+            return _verify(directory, _seal(state_dir), args.anchor)
+        case "anchor":
+            print(make_anchor(directory, _seal(state_dir), SystemClock()))
+            return 0
+        case "export":
+            return _export(args, directory)
+        case _:
+            return _ask(args, directory)
 
 
 def _action(

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from gateway.audit import reader
 from gateway.cli import background, demo_up, extra
 
 
@@ -33,13 +34,13 @@ def run(args: argparse.Namespace) -> int:
             is_as_promised = asyncio.run(
                 tour.show(upstream, agents["binassist-cancel-only"], agents["binassist-analyst"])
             )
-            _show_audit(demo_up.journal_path(folder))
+            _show_audit(demo_up.journal_directory(folder))
     return 0 if is_as_promised else 1
 
 
 def _show_audit(journal: Path) -> None:
     """The decisions on the limited grant's calls, from the tenth `cancel_task` on."""
-    records = [json.loads(line) for line in journal.read_text().splitlines()]
+    records = reader.records(journal)
     calls = [
         record
         for record in records

@@ -95,9 +95,9 @@ def config_path(directory: Path) -> Path:
     return directory / "gateway.json"
 
 
-def journal_path(directory: Path) -> Path:
+def journal_directory(directory: Path) -> Path:
     """The audit journal of that gateway."""
-    return directory / "state" / "audit" / "journal.jsonl"
+    return directory / "state" / "audit"
 
 
 @contextlib.contextmanager
@@ -133,7 +133,7 @@ The gateway is running; Ctrl-C stops it.
   agents     {url}
   people     {gateway.admin_url}/metrics  /healthz  /readyz
   server     http://127.0.0.1:{ports["server"]}/mcp  (stand-in for BinAssistMCP, 44 tools)
-  audit      {journal_path(directory)}
+  audit      {journal_directory(directory)}
 """)
     for label, (_, summary) in GRANTS.items():
         print(f"  grant {label}: {summary}\n    token {tokens[label]}")

@@ -91,10 +91,10 @@ class Recorder:
         try:
             self.journal.append(record)
         except JournalError:
-            self.metrics.audit_failures.inc()
+            self.metrics.audit.failures.inc()
             return self._continues
-        self.metrics.audit_records.inc()
-        self.metrics.audit_write.observe((self.clock.monotonic_ns() - began_ns) / 1e9)
+        self.metrics.audit.records.inc()
+        self.metrics.audit.write.observe((self.clock.monotonic_ns() - began_ns) / 1e9)
         return True
 
     def sum_up(self, *, at_once: bool = False) -> None:

@@ -3,12 +3,13 @@
 import csv
 import io
 import json
+from typing import Any
 
 import pytest
 
 from gateway.audit.export import COLUMNS, FORMATS, exported
 
-DENIED = {
+DENIED: dict[str, Any] = {
     "type": "decision",
     "id": "x-1",
     "time": "2027-01-15T08:00:00.123456Z",

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,9 +16,16 @@ from gateway.errors import StateError
 from tests.support.journals import open_journal
 
 
-def decision(id: str, second: int = 0, **fields: str) -> DecisionRecord:
+def decision(id: str, second: int = 0, **fields: Any) -> DecisionRecord:
     """A decision of some second."""
-    known = {"server": "s", "grant": "alice", "peer": "p", "method": "tools/call", "verdict": "allow", "rule": "/t"}
+    known: dict[str, Any] = {
+        "server": "s",
+        "grant": "alice",
+        "peer": "p",
+        "method": "tools/call",
+        "verdict": "allow",
+        "rule": "/t",
+    }
     return DecisionRecord(id=id, time=f"2027-01-15T08:00:{second:02d}.000000Z", **(known | fields))
 
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-import msgspec
 from mcp import Client
 
+from gateway.audit import reader
 from tests.conformance.run import running
 from tests.conformance.server.app import build_server
 from tests.conformance.suite import SuiteError, find_node
@@ -42,8 +42,7 @@ def play(agents: Sequence[Agent], out: Path) -> list[Row]:
             "gateway", "serve", "--config", str(config), ready=r"agents: (\S+)", log=out / "gateway.log"
         ) as url:
             accounts = [asyncio.run(_account(agent, url, config, tools)) for agent in agents]
-    with (out / "state" / "audit" / "journal.jsonl").open("rb") as lines:
-        journal = [msgspec.json.decode(line) for line in lines]
+    journal = list(reader.records(out / "state" / "audit"))
     return [judge(agent, tools, account, journal) for agent, account in zip(agents, accounts, strict=True)]
 
 

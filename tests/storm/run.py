@@ -22,6 +22,7 @@ import aiohttp
 import msgspec
 import orjson
 
+from gateway.audit import reader
 from tests.support.gateways import ACCEPT, edit_config, is_allowed, tool_call, write_config
 from tests.support.processes import GatewayProcess
 from tests.support.upstream import ScriptedUpstream
@@ -58,7 +59,6 @@ async def storm(directory: Path, *, reloads: int, agents: int) -> Account:
     upstream = ScriptedUpstream()
     await upstream.start()
     config = write_config(directory, upstream.url, {name: policy(MAXIMA[0]) for name in GRANTS})
-    journal = directory / "state" / "audit" / "journal.jsonl"
     faults: list[str] = []
     begun = perf_counter()
     try:
@@ -71,7 +71,7 @@ async def storm(directory: Path, *, reloads: int, agents: int) -> Account:
             if await process.stop() != 0 or "Traceback" in output + process.output:
                 faults.append(f"the gateway did not end well: {(output + process.output)[-2000:]}")
         seconds = perf_counter() - begun
-        records = [orjson.loads(line) for line in journal.read_bytes().splitlines()]
+        records = list(reader.records(directory / "state" / "audit"))
         faults += _lost(answers, records, upstream)
         faults += judged(records)
     finally:
