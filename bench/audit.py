@@ -23,7 +23,7 @@ from gateway.cli import serve
 from gateway.config import load_config
 from gateway.proxy import record
 
-ROUNDS: Final = 5
+ROUNDS: Final = 7
 CALLS: Final = 3000
 AGENTS: Final = 8
 SHARE: Final = 0.15

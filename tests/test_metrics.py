@@ -62,6 +62,8 @@ def test_the_build_is_told():
         ("mcp_gateway_approvals_total", "counter"),
         ("mcp_gateway_malformed_total", "counter"),
         ("mcp_gateway_audit_failures_total", "counter"),
+        ("mcp_gateway_audit_records_total", "counter"),
+        ("mcp_gateway_audit_write_seconds", "histogram"),
         ("process_resident_memory_bytes", "gauge"),
     ],
 )
@@ -87,3 +89,16 @@ def test_overhead_is_seen_down_to_microseconds():
     assert 'mcp_gateway_overhead_seconds_bucket{le="2e-05",stage="decide"} 0.0' in text
     assert 'mcp_gateway_overhead_seconds_bucket{le="5e-05",stage="decide"} 1.0' in text
     assert 'error_type="",gen_ai_tool_name="x",le="0.05",mcp_method_name="tools/call"} 1.0' in text
+
+
+def test_written_records_are_counted_and_timed():
+    """Each once, in the bucket of its time and all larger ones."""
+    metrics = Metrics("1", "python")
+    for seconds in (4e-6, 5e-6, 6e-6, 2):
+        metrics.audit.written(seconds)
+    shown = exposition(metrics)
+    assert "mcp_gateway_audit_records_total 4.0" in shown
+    for bound, count in (("5e-06", 2), ("1e-05", 3), ("1", 3), ("+Inf", 4)):
+        assert f'mcp_gateway_audit_write_seconds_bucket{{le="{bound}"}} {count}.0' in shown
+    assert "mcp_gateway_audit_write_seconds_count 4.0" in shown
+    assert "mcp_gateway_audit_write_seconds_sum 2.000015" in shown

@@ -93,8 +93,7 @@ class Recorder:
         except JournalError:
             self.metrics.audit.failures.inc()
             return self._continues
-        self.metrics.audit.records.inc()
-        self.metrics.audit.write.observe((self.clock.monotonic_ns() - began_ns) / 1e9)
+        self.metrics.audit.written((self.clock.monotonic_ns() - began_ns) / 1e9)
         return True
 
     def sum_up(self, *, at_once: bool = False) -> None:
