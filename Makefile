@@ -14,7 +14,7 @@ COMPILE := CYTHON_FORCE_REGEN=1 $(VENV)/python setup.py --quiet build_ext --inpl
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run demo test coverage check conformance matrix storm bench build clients node dist pins clean
+.PHONY: help run demo test coverage check conformance matrix storm kills bench build clients node dist pins clean
 
 help: ## List what make can do
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -58,8 +58,12 @@ soak: build clients node ## Ten minutes of mixed traffic (MINUTES=10), and wheth
 storm: build ## A thousand reloads under load (RELOADS=1000), and whether each call was judged by one policy
 	$(VENV)/python -m tests.storm.run $(or $(RELOADS),1000)
 
-bench: build ## Measure the compiled core beside its plain twin
+kills: build ## Kill a gateway under load, two hundred times (KILLS=200), and see that all it did is recorded
+	KILLS=$(or $(KILLS),200) $(VENV)/python -m pytest tests/functional/test_journal_crashes.py -k killed
+
+bench: build ## Measure the compiled core beside its plain twin, and what the audit journal costs
 	$(VENV)/python bench/core.py
+	$(VENV)/python bench/audit.py
 
 build: .venv/installed $(EXTENSIONS) ## Make the environment and compile the core
 

@@ -297,7 +297,7 @@ class Gateway:
             core=fastpath.IMPLEMENTATION,
             servers=tuple(assembled.config.servers),
             grants=tuple(grant.label for grant in assembled.config.grants),
-            policies={name: engine.revision for name, engine in assembled.engines.items()},
+            policies={name: engine.revision for (name, _), engine in assembled.engines.items()},
         )
         if not self._recorder.append(record):
             raise GatewayError("the start cannot be recorded in the audit journal; make room on its disk")

@@ -12,11 +12,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from types import TracebackType
 
-import msgspec
-
 from gateway.audit.event import (
-    MAX_KEPT_BYTES,
-    MAX_KEYS,
     AuditRecord,
     DecisionRecord,
     OutcomeRecord,
@@ -28,13 +24,12 @@ from gateway.audit.event import (
 )
 from gateway.audit.journal import Journal, JournalError
 from gateway.clock import Clock
-from gateway.mcp.canonical import canonical_json
-from gateway.mcp.message import Message, Request, Response, claimed_client
+from gateway.mcp.message import Message, Response, claimed_client
 from gateway.mcp.methods import METHODS, NOTIFICATIONS
 from gateway.metrics import KnownNames, Metrics
 from gateway.policy import names
 from gateway.policy.decision import Decision, Verdict
-from gateway.proxy.calls import call_of
+from gateway.proxy import recorded_arguments
 from gateway.proxy.identity import Grant
 from gateway.proxy.refusals import RefusalTally
 from gateway.proxy.reply import Refusal
@@ -347,7 +342,7 @@ class Exchange:
             policy=grant.policy,
             revision=grant.engine.revision,
             target=clipped(self._target),
-            argument_keys=_argument_keys(message),
+            argument_keys=recorded_arguments.keys(message),
             message=clipped(decision.message),
             limit=limit.counter if limit else "",
             retry_after_ms=limit.retry_after_ms if limit else None,
@@ -355,20 +350,15 @@ class Exchange:
             approval=approval.id if approval else "",
             approver=approval.approver if approval else "",
             shadow={outcome.rule: outcome.verdict.value for outcome in decision.shadow},
-            kept=_kept(grant, message),
+            kept=recorded_arguments.kept(grant, message),
             session=self._session,
             client=clipped(self._client),
-            arguments_hash=self._arguments_hash(message),
+            arguments_hash=recorded_arguments.fingerprint(self._recorder.journal, message),
             limit_max=limit.limit if limit else None,
             remaining=limit.remaining if limit else None,
             request_bytes=self._request_bytes,
             arrival_ms=round((self._recorder.clock.monotonic_ns() - self._arrived_ns) / 1e6, 3),
         )
-
-    def _arguments_hash(self, message: Message | None) -> str:
-        if not isinstance(message, Request) or not message.arguments:
-            return ""
-        return self._recorder.journal.fingerprint(canonical_json(message.arguments).encode())
 
     def _tool_label(self) -> str:
         return self._recorder.tools.label(self._target) if self._method == "tools/call" else ""
@@ -378,19 +368,3 @@ class Exchange:
         elapsed = (recorder.clock.monotonic_ns() - self._arrived_ns) / 1e9
         method = _OPERATIONS.label(self._method)
         recorder.metrics.operations.labels(method, self._tool_label(), error_type).observe(elapsed)
-
-
-def _kept(grant: Grant, message: Message | None) -> dict[str, object]:
-    """The arguments that the grant's policy has recorded. What is too large for a record is left out."""
-    call = call_of(message) if isinstance(message, Request) else None
-    if call is None:
-        return {}
-    kept = grant.engine.kept(call)
-    return {path: value for path, value in kept.items() if len(msgspec.json.encode(value)) <= MAX_KEPT_BYTES}
-
-
-def _argument_keys(message: Message | None) -> tuple[str, ...]:
-    if not isinstance(message, Request):
-        return ()
-    keys = [clipped(key) for key in sorted(message.arguments)[:MAX_KEYS]]
-    return (*keys, f"… ({len(message.arguments)} keys)") if len(message.arguments) > MAX_KEYS else tuple(keys)

@@ -27,6 +27,20 @@ class Breakage(NamedTuple):
 
 BREAKAGES = (
     Breakage(
+        "a call that cannot be recorded is forwarded",
+        "gateway/proxy/record.py",
+        "            return self._continues\n",
+        "            return True\n",
+        "tests/functional/test_journal_crashes.py tests/proxy/test_record.py",
+    ),
+    Breakage(
+        "a record's MAC does not cover the one before",
+        "gateway/audit/chain.py",
+        "        digest.update(previous.encode())\n",
+        "",
+        "tests/audit/test_verify.py",
+    ),
+    Breakage(
         "GET is answered 405",
         "gateway/proxy/downstream.py",
         '            case Role.MCP, "GET":\n',
