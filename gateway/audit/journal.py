@@ -51,6 +51,7 @@ class Journal:
         """Whether every record was put on the disk, and is not only in the operating system's hands."""
         self._clock = clock
         self._encode = msgspec.json.Encoder().encode
+        self._is_failing = False
         self._lost = 0
         self._cause = ""
         # A sync that failed may have lost what was written before, and a later one would not say so.
@@ -77,7 +78,16 @@ class Journal:
 
         What people decide and what changes the gateway itself is on the disk when this returns (`is_durable`).
         """
-        self._append(record)
+        try:
+            if not self.is_healthy:
+                self._mend()
+            self._write(record)
+            if is_durable(record):
+                self.sync()
+        except OSError as error:
+            self._lost += 1
+            self._fail(error)
+        self.is_healthy = True
 
     def fingerprint(self, value: bytes) -> str:
         """A keyed hash, in hex, by which equal values can be told and nothing else."""
@@ -129,9 +139,12 @@ class Journal:
         try:
             if not self.is_healthy:
                 self._mend()
+            line = self._write(self._checkpoint_record())
+            self.sync()
         except OSError as error:
             self._fail(error)
-        self._tell(self._append(self._checkpoint_record()))
+        self.is_healthy = True
+        self._tell(line)
 
     def displacement(self) -> str:
         """What somebody has done to the open segment; empty where it is as we left it."""
@@ -181,18 +194,6 @@ class Journal:
             segment.close()
             raise
 
-    def _append(self, record: AuditRecord | Bookkeeping) -> bytes:
-        try:
-            if not self.is_healthy:
-                self._mend()
-            line = self._write(record)
-            if is_durable(record):
-                self.sync()
-        except OSError as error:
-            self._fail(error)
-        self.is_healthy = True
-        return line
-
     def _write(self, record: AuditRecord | Bookkeeping) -> bytes:
         line, mac = self._chain.next_line(self._encode(record))
         self._segment.write(line)
@@ -204,16 +205,16 @@ class Journal:
         """Before the first record after a failure: what that has left behind. Raises `OSError`."""
         if self._is_doubtful:
             self._begin_segment()
-        if self._lost:
+        if self._is_failing:
             self._write(GapRecord(self._now(), self._lost, self._cause))
             logger.warning("the audit journal can be written again; %d records were not", self._lost)
-            self._lost = 0
+            self._is_failing, self._lost = False, 0
 
     def _fail(self, error: OSError) -> NoReturn:
         self._cause = error.strerror or str(error)
-        if not self._lost:
+        if not self._is_failing:
             logger.error("%s cannot be written: %s", self.path, self._cause)
-        self._lost, self.is_healthy = self._lost + 1, False
+        self._is_failing, self.is_healthy = True, False
         raise JournalError(f"the audit journal cannot be written: {self._cause}")
 
     def _begin_segment(self) -> str:
@@ -248,7 +249,7 @@ class Journal:
         except FileNotFoundError:
             return ""
         closed = closed_path(self.directory, self._segment.first)
-        if is_ours and not closed.exists():
+        if is_ours and not any(self.directory.glob(f"{closed.name}*")):
             self.path.rename(closed)
             return ""
         strange = self.path.with_name(f"displaced-{self._chain.seq:012d}.jsonl")
