@@ -13,6 +13,7 @@ from gateway.mcp.message import MessageId, Request
 from gateway.mcp.methods import ENDLESS
 
 SUBSCRIPTION_ID_KEY: Final = "io.modelcontextprotocol/subscriptionId"
+LOG_LEVEL_KEY: Final = "io.modelcontextprotocol/logLevel"
 
 _Members = dict[str, msgspec.Raw]
 
@@ -43,6 +44,18 @@ def number_of(message: dict[str, Any]) -> int | None:
             return _whole(meta.get(SUBSCRIPTION_ID_KEY))
         case _:
             return None
+
+
+def is_log(message: dict[str, Any]) -> bool:
+    """Whether a message of the server's is a log message."""
+    is_notification = message.get("method") == "notifications/message" and "id" not in message
+    return is_notification and isinstance(message.get("params"), dict)
+
+
+def asks_for_log(request: Request) -> bool:
+    """Whether the agent wants log messages about the request; without that there are none (2026-07-28, "Logging")."""
+    meta = request.params.get("_meta")
+    return isinstance(meta, dict) and LOG_LEVEL_KEY in meta
 
 
 def answered(data: bytes, request: Request) -> bytes:

@@ -5,6 +5,7 @@ replaced by numbers of ours. Whether the server speaks the revision at all is as
 """
 
 import asyncio
+import contextlib
 import itertools
 import logging
 from collections.abc import Callable
@@ -104,22 +105,23 @@ class SharedSession:
         if number == _PROBE and "method" not in message and not self._is_modern.done():
             self._is_modern.set_result(_shows_modern(message))
             return
-        if number is None and message.get("method") == "notifications/message" and len(self._calls) == 1:
-            # Over stdio log messages name no request; where there is one alone, it is that one's.
-            (number,) = self._calls
+        if number is None and numbering.is_log(message):
+            number = self._only_logged()
         call = self._calls.get(number) if number is not None else None
         if number is None or call is None:
             logger.debug("a server said something that is about no request under way")
         elif "method" not in message:
             del self._calls[number]
-            error = message.get("error")
-            call.answer(numbering.answered(data, call.request), error.get("code") if isinstance(error, dict) else None)
+            self._answer(call, message, data)
         elif message["method"] == "notifications/cancelled":
             # How a server over stdio ends a subscription (2026-07-28, "Subscriptions"); over HTTP the stream ends.
             del self._calls[number]
             call.end(None)
-        elif (restored := numbering.restored(data, call.request)) is not None:
-            call.say(restored)
+        else:
+            # One that is nested too deeply is lost; the answer may be well.
+            with contextlib.suppress(RecursionError):
+                if (restored := numbering.restored(data, call.request)) is not None:
+                    call.say(restored)
 
     def close(self) -> None:
         """End the process; whoever waits is told."""
@@ -134,6 +136,21 @@ class SharedSession:
             call.end(self.process.broken())
         self.process.end()
         self._closed(self.id)
+
+    def _answer(self, call: PendingCall, message: dict[str, Any], data: bytes) -> None:
+        error = message.get("error")
+        try:
+            answer = numbering.answered(data, call.request)
+        except RecursionError:
+            text = "The server's answer is nested too deeply to be passed on."
+            call.end(UpstreamError(Failure.BROKEN, text, may_have_run=True))
+        else:
+            call.answer(answer, error.get("code") if isinstance(error, dict) else None)
+
+    def _only_logged(self) -> int | None:
+        """The one request that asks for log messages, which over stdio name none; None where there are several."""
+        logged = [number for number, call in self._calls.items() if numbering.asks_for_log(call.request)]
+        return logged[0] if len(logged) == 1 else None
 
     def _give_up(self, number: int) -> None:
         if self._calls.pop(number, None) is not None:

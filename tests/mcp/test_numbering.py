@@ -5,7 +5,16 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.mcp.numbering import SUBSCRIPTION_ID_KEY, answered, number_of, numbered, restored
+from gateway.mcp.numbering import (
+    LOG_LEVEL_KEY,
+    SUBSCRIPTION_ID_KEY,
+    answered,
+    asks_for_log,
+    is_log,
+    number_of,
+    numbered,
+    restored,
+)
 from tests.support.messages import request
 
 CALL = request("tools/call", "mine", name="t", _meta={"progressToken": "p", "other": 1})
@@ -81,3 +90,20 @@ def test_progress_that_was_not_asked_for_is_dropped():
     """Our number could be the token of another request of the agent's."""
     progress = b'{"method":"notifications/progress","params":{"progressToken":7}}'
     assert restored(progress, request("tools/list", 1)) is None
+
+
+@pytest.mark.parametrize(
+    ("rest", "expected"),
+    [({"params": {}}, True), ({}, False), ({"params": None}, False), ({"params": []}, False), ({"id": 1}, False)],
+)
+def test_a_log_message_is_a_notification_with_params(rest: dict[str, Any], expected: bool):
+    """Whatever else has its name is nothing that could be passed on."""
+    assert is_log({"method": "notifications/message", **rest}) is expected
+    assert not is_log({"method": "notifications/other", **rest})
+
+
+def test_log_messages_are_asked_for():
+    """In `_meta`, request by request."""
+    assert asks_for_log(request("tools/list", 1, _meta={LOG_LEVEL_KEY: "info"}))
+    assert not asks_for_log(CALL)
+    assert not asks_for_log(request("tools/list", 1))

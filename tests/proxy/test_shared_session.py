@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from gateway.mcp import sse
-from gateway.mcp.numbering import SUBSCRIPTION_ID_KEY
+from gateway.mcp.numbering import LOG_LEVEL_KEY, SUBSCRIPTION_ID_KEY
 from gateway.proxy import shared_session
 from gateway.proxy.shared_session import SharedSession
 from gateway.proxy.upstream import Answer, Failure, UpstreamError
@@ -114,16 +114,35 @@ async def test_what_is_about_nobodys_request_is_dropped():
     assert [message["result"] for message in await messages_of(await asking)] == [{"right": True}]
 
 
-async def test_a_log_message_belongs_to_the_one_request():
-    """Where there are several it cannot be told whose it is, and nobody gets it."""
+async def test_a_log_message_belongs_to_the_one_request_that_wants_any():
+    """Where several do it cannot be told whose it is, and nobody gets it; nor what is no log message."""
     shared, note = Shared(), {"method": "notifications/message", "params": {"data": "x"}}
-    first = await shared.ask(id="first")
+    silent = await shared.ask(id="silent")
+    first = await shared.ask(id="first", _meta={LOG_LEVEL_KEY: "info"})
     await shared.hear(note)
-    second = await shared.ask(id="second")
+    for bad in ({}, {"params": None}, {"params": [1]}, {"params": {}, "id": 7}):
+        await shared.hear({"method": "notifications/message", **bad})
+    second = await shared.ask(id="second", _meta={LOG_LEVEL_KEY: "info"})
     await shared.hear(note)
     for sent in shared.process.sent:
         await shared.hear({"id": sent["id"], "result": {}})
-    assert [len(await messages_of(await asking)) for asking in (first, second)] == [2, 1]
+    assert [len(await messages_of(await asking)) for asking in (silent, first, second)] == [1, 2, 1]
+
+
+async def test_what_is_nested_too_deeply_is_an_error_at_once():
+    """A notification is lost, an answer fails its call, and nobody else is touched."""
+    shared = Shared()
+    deep, other = [await shared.ask(id=id, _meta={"progressToken": 1}) for id in range(2)]
+    first, second = [sent["id"] for sent in shared.process.sent]
+    nested = b"[" * 1010 + b"]" * 1010
+    progress = {"method": "notifications/progress", "params": {"progressToken": first}}
+    await shared.session.take(progress, b'{"params":{"progressToken":%d,"x":%b}}' % (first, nested))
+    await shared.session.take({"id": first, "result": []}, b'{"id":%d,"result":%b}' % (first, nested))
+    with pytest.raises(UpstreamError, match="nested too deeply") as raised:
+        await messages_of(await deep)
+    assert (raised.value.failure, raised.value.may_have_run) == (Failure.BROKEN, True)
+    await shared.hear({"id": second, "result": {}})
+    assert len(await messages_of(await other)) == 1
 
 
 async def test_a_subscription_ends_with_the_servers_word_for_it():
