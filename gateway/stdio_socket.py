@@ -25,6 +25,9 @@ IN_USE: Final = 75
 # What the kernel has room for in an address (sun_path), its final NUL not counted.
 _MAX_PATH_BYTES: Final = 107 if sys.platform == "linux" else 103
 _BACKLOG: Final = 64
+# A gateway that hangs takes no more connections than fit in its backlog.
+CONNECT_TIMEOUT_S: Final = 10
+_TIMEVAL: Final = struct.Struct("2l")
 
 # macOS, <sys/un.h> and <sys/ucred.h>: the level and name of the option, and `struct xucred` up to its uid.
 _SOL_LOCAL: Final = 0
@@ -88,7 +91,9 @@ def connect(state_dir: Path) -> socket.socket | None:
     connection = socket.socket(socket.AF_UNIX)
     try:
         with _address(state_dir) as address:
+            _set_patience(connection, CONNECT_TIMEOUT_S)
             connection.connect(address)
+            _set_patience(connection, 0)
     except (FileNotFoundError, ConnectionRefusedError):
         connection.close()
         return None
@@ -105,6 +110,11 @@ def peer_uid(connection: socket.socket) -> int | None:
             return int(_UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))[1])
         return int(_XUCRED.unpack_from(connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED_BYTES))[1])
     return None
+
+
+def _set_patience(connection: socket.socket, seconds: int) -> None:
+    """How long `connect` and `send` may wait; 0 for ever. Python's own time-out would not wait for a full backlog."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.pack(seconds, 0))
 
 
 @contextlib.contextmanager

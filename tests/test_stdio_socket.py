@@ -64,6 +64,17 @@ def test_a_path_that_no_way_leads_round_is_an_error(tmp_path: Path, monkeypatch:
         stdio_socket.listen(tmp_path / ("x" * 120))
 
 
+def test_a_gateway_that_takes_nobody_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """One that hangs, with a full backlog, hangs nobody else."""
+    monkeypatch.setattr(stdio_socket, "CONNECT_TIMEOUT_S", 1)
+    monkeypatch.setattr(stdio_socket, "_BACKLOG", 0)
+    with stdio_socket.listen(tmp_path):
+        first = stdio_socket.connect(tmp_path)
+        assert first is not None
+        with first, pytest.raises(GatewayError, match=r"stdio\.sock: cannot be connected to: "):
+            stdio_socket.connect(tmp_path)
+
+
 def test_who_is_no_peer_has_no_user():
     """Nobody is let in whom the system does not vouch for."""
     with socket.socket() as unconnected:

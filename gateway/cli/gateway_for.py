@@ -68,6 +68,8 @@ def _greet(connection: socket.socket, grant: str) -> bool:
     try:
         connection.sendall(stdio_socket.encode(Hello(grant)))
         line = _line(connection)
+    except UnicodeEncodeError:
+        raise GatewayError(f"no grant has the label {grant!r}, which is not UTF-8") from None
     except TimeoutError:
         raise GatewayError(f"the gateway did not answer within {_GREETING_TIMEOUT_S:g} s") from None
     except ConnectionError:
@@ -103,7 +105,7 @@ class _Starter:
         self._log_start = 0
 
     def step(self) -> None:
-        """Do what there is to do now. Raises `GatewayError` when the gateway that was started has failed."""
+        """Do what there is to do now. Raises `GatewayError` when the gateway cannot be started, or has failed."""
         if self._lock is None:
             self._lock = self._take_lock()
         elif self._process is None:
@@ -131,16 +133,20 @@ class _Starter:
     def _start(self) -> None:
         # -P: what stands in the agent's directory, such as a package of our name, is not run.
         command = [sys.executable, "-P", "-m", "gateway", "serve", "--stdio-only", "--config", str(self._config_path)]
-        with open(self.log, "ab", opener=_open_private) as log:
-            self._log_start = log.tell()
-            self._process = subprocess.Popen(
-                command,
-                cwd=self._config_path.parent,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        try:
+            with open(self.log, "ab", opener=_open_private) as log:
+                self._log_start = log.tell()
+                self._process = subprocess.Popen(
+                    command,
+                    cwd=self._config_path.parent,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            reason = f"{error.filename}: {error.strerror}"
+            raise GatewayError(f"no gateway can be started: {reason}; its log must be a plain file") from None
 
     def _quoted(self) -> str:
         with self.log.open("rb") as log:

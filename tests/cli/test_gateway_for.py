@@ -97,6 +97,21 @@ def test_a_gateway_that_does_not_answer_is_an_error(config: Config, config_path:
         gateway_for.gateway_for(config, config_path, "seed")
 
 
+@pytest.mark.parametrize("make", [Path.mkdir, lambda log: log.symlink_to("elsewhere")], ids=["directory", "link"])
+def test_a_log_that_cannot_be_written_is_an_error(config: Config, config_path: Path, make: Callable[[Path], None]):
+    """The path says what to take away; nothing is written through a link."""
+    make(config.state_dir / "stdio.log")
+    with pytest.raises(GatewayError, match=r"no gateway can be started: .*stdio\.log: .*must be a plain file"):
+        gateway_for.gateway_for(config, config_path, "seed")
+    assert not (config.state_dir / "elsewhere").exists()
+
+
+def test_a_label_that_is_no_text_is_an_error(config: Config, config_path: Path):
+    """Arguments may be any bytes; labels are not."""
+    with stdio_socket.listen(config.state_dir), pytest.raises(GatewayError, match=r"no grant has the label '\\udcff'"):
+        gateway_for.gateway_for(config, config_path, "\udcff")
+
+
 def test_what_comes_after_the_line_is_left(tmp_path: Path):
     """The greeting is read to its end and not a byte further."""
     one, two = socket.socketpair()
