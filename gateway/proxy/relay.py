@@ -227,6 +227,7 @@ class Relay:
                     exchange.answered(answer.status)
                     async for chunk in answer.chunks():
                         exchange.sent(len(chunk))
+                self._end_unknown_session(outbound, answer)
         except UpstreamError as error:
             rule, rolled_back = error.failure.value, not error.may_have_run and outbound.settle()
             self._give_up(outbound, error.failure)
@@ -245,6 +246,14 @@ class Relay:
         cancellation = outbound.cancellation
         if failure is Failure.TIMEOUT and cancellation is not None:
             self._tasks.spawn(self._tell(cancellation), "cancel at the server")
+
+    def _end_unknown_session(self, outbound: Outbound, answer: Answer) -> None:
+        """End the session that an unread answer has opened: nobody else knows of it, so nobody else would."""
+        session_id = mcp_headers.value_of(answer.headers, mcp_headers.SESSION_ID)
+        if session_id is not None and not outbound.has_session:
+            headers = [(mcp_headers.SESSION_ID, session_id)]
+            ending = msgspec.structs.replace(outbound, method="DELETE", message=None, headers=headers)
+            self._tasks.spawn(self._tell(ending), "end a session that nobody knows of")
 
     async def _tell(self, outbound: Outbound) -> None:
         with self._in_use():

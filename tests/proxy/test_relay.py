@@ -143,3 +143,21 @@ async def test_an_unusable_session_id_is_a_failure_of_the_server(
     answer = await gateway.call()
     assert answer["result"]["isError"] is True
     assert "no usable session id" in answer["result"]["content"][0]["text"]
+
+
+async def test_a_session_that_nobody_has_heard_of_is_ended(gateway: RunningGateway, upstream: ScriptedUpstream):
+    """An agent that leaves during its handshake leaves none behind at the server."""
+    initialize = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": "2025-11-25"}}
+
+    async def stall(server: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
+        await server.released.wait()
+        return server.default_answer(message)
+
+    upstream.script = stall
+    posting = asyncio.ensure_future(gateway.client.post(gateway.url, json=initialize, headers=gateway.headers()))
+    await eventually(lambda: upstream.received)
+    posting.cancel()
+    await asyncio.wait([posting])
+    upstream.released.set()
+    await eventually(lambda: upstream.received[-1].method == "DELETE")
+    assert upstream.received[-1].headers["mcp-session-id"] == "upstream-session"
