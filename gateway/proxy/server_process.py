@@ -90,7 +90,8 @@ class ServerProcess:
             text = f"The server {self._server} did not take the message in time, so the call was not run."
             raise UpstreamError(Failure.TIMEOUT, text, may_have_run=False) from None
         except (OSError, RuntimeError):
-            # uvloop has a RuntimeError for a pipe that is closed.
+            # uvloop has a RuntimeError for a pipe that is closed. Whoever reads nothing more is of no use.
+            self.end()
             raise self.broken() from None
 
     def tell(self, message: bytes) -> None:

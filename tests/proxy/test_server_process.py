@@ -115,6 +115,17 @@ async def test_a_process_that_does_not_read_is_ended(begin: Callable[[Command], 
         await running.run
 
 
+async def test_a_process_that_has_closed_its_input_is_ended(begin: Callable[[Command], Running]):
+    """It would not read the next message either."""
+    running = begin(shell("exec <&-; echo '{\"id\":1}'; sleep 60"))
+    await eventually(lambda: running.said)
+    with pytest.raises(UpstreamError, match="ended"):
+        await running.process.write(PING)
+    assert running.process.is_ending
+    async with asyncio.timeout(5):
+        await running.run
+
+
 async def test_who_leaves_while_writing_leaves_whole_lines(begin: Callable[[Command], Running]):
     """The rest of the line is written before the next."""
     running = begin(shell("sleep 0.3; exec cat"))
