@@ -6,13 +6,13 @@ whoever has something to say waits until the agent takes it. `conversations` car
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from gateway.mcp import headers as mcp_headers
 from gateway.mcp import param_headers
 from gateway.mcp.headers import Headers
-from gateway.mcp.message import MessageId, Request
+from gateway.mcp.message import Message, MessageId, Notification, Request
 from gateway.mcp.param_headers import ParamHeaders
 from gateway.proxy.announced import declared_lists
 from gateway.proxy.identity import Grant
@@ -78,7 +78,10 @@ class Conversation:
         self.calls = Tasks()
         """One for each request under way."""
         self.cancellable: dict[MessageId, asyncio.Task[None]] = {}
-        """Those of the calls that end when the agent cancels them: the modern ones."""
+        """Those of the calls that end when the agent cancels them, and the server hears no more: the modern ones."""
+        self.sessionless: dict[MessageId, asyncio.Task[None]] = {}
+        """The legacy ones that no session of the server's knows. When the agent cancels one nothing waits for it here
+        any longer; the server hears of it too, and may do as it likes."""
         self.background = Tasks()
         """What else goes on for as long as the stream is open."""
         self.is_listening = False
@@ -132,6 +135,16 @@ class Conversation:
                     declared = param_headers.declared(schema)
                     if declared and len(self._mirrored) < MAX_MIRRORED_TOOLS:
                         self._mirrored[name] = declared
+
+
+def cancelled_call(calls: Mapping[MessageId, asyncio.Task[None]], message: Message) -> asyncio.Task[None] | None:
+    """The call that `message` says nobody waits for, if it is one of `calls`."""
+    match message:
+        # To Python `true` is the same key as 1.
+        case Notification("notifications/cancelled", {"requestId": int() | str() as id}) if not isinstance(id, bool):
+            return calls.get(id)
+        case _:
+            return None
 
 
 def _is_named_in_header(version: str) -> bool:

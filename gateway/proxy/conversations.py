@@ -17,7 +17,7 @@ from gateway.mcp.versions import Era
 from gateway.policy import names
 from gateway.policy.decision import Decision, Verdict
 from gateway.proxy import reply
-from gateway.proxy.conversation import Conversation
+from gateway.proxy.conversation import Conversation, cancelled_call
 from gateway.proxy.dispatch import Caller, Dispatch
 from gateway.proxy.message_sink import MessageSink
 from gateway.proxy.notices import Notices
@@ -91,9 +91,10 @@ class Conversations:
         exchange.at_close(self._underway.hold_id(conversation.grant.server, conversation.id, request.id))
         exchange.detach()
         call = conversation.calls.spawn(self._ask(exchange, conversation, caller, request, era), "request")
-        if era is Era.MODERN:
-            conversation.cancellable[request.id] = call
-            exchange.at_close(partial(conversation.cancellable.__delitem__, request.id))
+        if era is Era.MODERN or not conversation.has_server_session:
+            calls = conversation.cancellable if era is Era.MODERN else conversation.sessionless
+            calls[request.id] = call
+            exchange.at_close(partial(calls.__delitem__, request.id))
         # Until it runs nothing would close its exchange, were it cancelled.
         await asyncio.sleep(0)
 
@@ -104,6 +105,8 @@ class Conversations:
 
         Raises `Refusal` for a message that has no place in its session.
         """
+        if (call := cancelled_call(conversation.sessionless, message)) is not None:
+            call.cancel()
         sink = MessageSink(conversation, message, era, exchange.id)
         await self._dispatch.message(exchange, sink, caller, message, era)
         if isinstance(message, Notification) and message.method == "notifications/initialized":

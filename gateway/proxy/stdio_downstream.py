@@ -22,7 +22,7 @@ from gateway.mcp.versions import Era, era_of
 from gateway.policy import names
 from gateway.policy.decision import Decision, Verdict
 from gateway.proxy import reply, sink
-from gateway.proxy.conversation import AgentStream, Conversation
+from gateway.proxy.conversation import AgentStream, Conversation, cancelled_call
 from gateway.proxy.conversations import Conversations
 from gateway.proxy.dispatch import Caller, Dispatch
 from gateway.proxy.edge import MAX_BODY_BYTES
@@ -141,15 +141,10 @@ class StdioDownstream:
         """
         if not isinstance(message, Notification) or message.method != _CANCELLED:
             return False
-        call = None
-        match message.params.get("requestId"):
-            # To Python `true` is the same key as 1.
-            case bool():
-                pass
-            case int() | str() as id:
-                call = conversation.cancellable.get(id)
+        call = cancelled_call(conversation.cancellable, message)
         # Without a session there is nobody to tell: the request has been answered, or never was.
-        if call is None and conversation.has_server_session:
+        is_known = conversation.has_server_session or cancelled_call(conversation.sessionless, message) is not None
+        if call is None and is_known:
             return False
         exchange.decided(conversation.grant, message, _CANCELLATION)
         if call is not None:

@@ -226,6 +226,48 @@ BREAKAGES = (
         "",
         "tests/catalog/test_recommend.py",
     ),
+    Breakage(
+        "any user may speak over the socket",
+        "gateway/proxy/stdio_listener.py",
+        "        if stdio_socket.peer_uid(descriptor) != os.geteuid():\n",
+        "        if not stdio_socket:\n",
+        "tests/proxy/test_stdio_listener.py",
+    ),
+    Breakage(
+        "a server's process inherits the gateway's environment",
+        "gateway/proxy/command.py",
+        " if name in INHERITED or name.startswith(_LOCALE)}",
+        "}",
+        "tests/functional/test_stdio_servers.py tests/proxy/test_command.py",
+    ),
+    Breakage(
+        "agents that share a process keep their ids",
+        "gateway/mcp/numbering.py",
+        'body = request.body | {"id": number}',
+        "body = request.body",
+        "tests/functional/test_stdio_servers.py",
+    ),
+    Breakage(
+        "what a server's process has started outlives it",
+        "gateway/proxy/process_pipes.py",
+        "            os.killpg(self._process.get_pid(), number)",
+        "            os.kill(self._process.get_pid(), number)",
+        "tests/functional/test_stdio_servers.py tests/proxy/test_process_pipes.py",
+    ),
+    Breakage(
+        "every command over stdio starts a gateway of its own",
+        "gateway/cli/gateway_for.py",
+        "            if code not in (0, stdio_socket.IN_USE):\n",
+        "            if code != 0:\n",
+        "tests/cli/test_gateway_for.py tests/functional/test_stdio_process.py",
+    ),
+    Breakage(
+        "a call that its agent cancels over stdio runs when it is approved",
+        "gateway/proxy/conversations.py",
+        "            call.cancel()\n",
+        "            pass\n",
+        "tests/functional/test_approvals.py",
+    ),
 )
 
 

@@ -25,6 +25,7 @@ from tests.support.gateways import (
 from tests.support.processes import GatewayProcess
 from tests.support.receiver import Receiver
 from tests.support.sse_agent import INITIALIZE, SseAgent
+from tests.support.stdio_agent import SocketAgent
 from tests.support.upstream import ScriptedUpstream
 from tests.support.waiting import eventually
 
@@ -300,6 +301,28 @@ async def test_a_cancelled_call_does_not_run(holding: RunningGateway, upstream: 
     assert (await holding.post(cancelled, **session))[0] == 202
     assert decision_of((await asyncio.wait_for(calling, 10))[1])["verdict"] == "pending"
     await decide(holding, approval["id"])
+    assert upstream.calls("get_code") == 0
+
+
+@pytest.mark.parametrize("transport", ["stdio", "sse"])
+async def test_a_call_cancelled_without_a_session_does_not_run(
+    holding: RunningGateway, upstream: ScriptedUpstream, transport: str
+):
+    """Where the server has given none, the agent's stream tells whose call is meant; the server hears of it too."""
+    cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}}
+    agent = SocketAgent(holding) if transport == "stdio" else SseAgent(holding)
+    async with agent:
+        say = agent.send if isinstance(agent, SocketAgent) else agent.post
+        await say(tool_call("get_code", ARGUMENTS, id=7))
+        [approval] = await waiting(holding)
+        await say(cancelled | {"params": {"requestId": "7"}})
+        assert await waiting(holding) == [approval]
+        await say(cancelled)
+        await eventually(lambda: any(record.get("verdict") == "pending" for record in holding.records()))
+        await eventually(lambda: b'"requestId":7' in upstream.received[-1].body)
+        await decide(holding, approval["id"])
+        await say({"jsonrpc": "2.0", "id": 8, "method": "tools/list"})
+        assert (await agent.message())["id"] == 8
     assert upstream.calls("get_code") == 0
 
 

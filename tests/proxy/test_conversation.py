@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from gateway.proxy import conversation
-from gateway.proxy.conversation import AgentStream, Conversation
+from gateway.proxy.conversation import AgentStream, Conversation, cancelled_call
 from tests.support.grants import grant
-from tests.support.messages import call, request
+from tests.support.messages import call, notification, request
 from tests.support.waiting import eventually
 
 
@@ -143,3 +143,15 @@ def test_the_tools_that_are_remembered_are_capped(monkeypatch: pytest.MonkeyPatc
     tools = [{"name": name, "inputSchema": {"properties": {"a": {"x-mcp-header": "A"}}}} for name in ("one", "two")]
     known.answered(request("tools/list"), {"tools": tools})
     assert [bool(known.param_headers(call(name, a="x"))) for name in ("one", "two")] == [True, False]
+
+
+@pytest.mark.parametrize("id", ["7", True, 7.0, None, [7], 8])
+async def test_a_cancellation_is_about_the_exact_id(id: object):
+    """Whatever Python takes for the same key; and nothing but a cancellation is one."""
+    calls: dict[int | str, asyncio.Task[None]] = {
+        7: asyncio.ensure_future(asyncio.sleep(0)),
+        1: asyncio.ensure_future(asyncio.sleep(0)),
+    }
+    assert cancelled_call(calls, notification("notifications/cancelled", requestId=id)) is None
+    assert cancelled_call(calls, notification("notifications/other", requestId=7)) is None
+    assert cancelled_call(calls, notification("notifications/cancelled", requestId=7)) is calls[7]
