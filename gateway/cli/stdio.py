@@ -16,6 +16,7 @@ from typing import Final
 
 from gateway.cli.gateway_for import gateway_for
 from gateway.config import load_config
+from gateway.errors import GatewayError
 
 _CHUNK_BYTES: Final = 1 << 16
 _STDIN: Final = 0
@@ -42,11 +43,21 @@ def run(args: argparse.Namespace) -> int:
     # Nothing here needs to be put in order first: the gateway sees that the connection has ended.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
+    _check_streams()
     config = load_config(args.config)
     for warning in config.warnings:
         print(warning, file=sys.stderr)
     with gateway_for(config, args.config, args.grant) as connection:
         return _pipe(connection)
+
+
+def _check_streams() -> None:
+    """Raises `GatewayError` for a stream that is closed: the next thing to be opened would be taken for it."""
+    for number, name in ((_STDIN, "input"), (_STDOUT, "output")):
+        try:
+            os.fstat(number)
+        except OSError:
+            raise GatewayError(f"standard {name} is closed; the agent must be at its other end") from None
 
 
 def _pipe(connection: socket.socket) -> int:
@@ -70,10 +81,18 @@ def _send(connection: socket.socket, has_agent_ended: threading.Event) -> None:
     """Pass on what the agent writes, and that it has ended."""
     # Whatever breaks on the gateway's side is seen where it is read from.
     with contextlib.suppress(OSError):
-        while data := os.read(_STDIN, _CHUNK_BYTES):
+        while data := _read():
             connection.sendall(data)
         has_agent_ended.set()
         connection.shutdown(socket.SHUT_WR)
+
+
+def _read() -> bytes:
+    """What the agent writes next; nothing when it has ended, or cannot be read from any more."""
+    try:
+        return os.read(_STDIN, _CHUNK_BYTES)
+    except OSError:
+        return b""
 
 
 def _write(data: bytes) -> None:

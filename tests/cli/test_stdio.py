@@ -17,11 +17,11 @@ sys.exit(stdio._pipe(socket.socket(fileno=int(sys.argv[1]))))
 """
 
 
-def piped(ours: socket.socket, theirs: socket.socket) -> "subprocess.Popen[bytes]":
+def piped(ours: socket.socket, theirs: socket.socket, stdin: int = subprocess.PIPE) -> "subprocess.Popen[bytes]":
     """A process that is such a pipe; only our end of the socket is left here."""
     process = subprocess.Popen(
         [sys.executable, "-c", PIPE, str(theirs.fileno())],
-        stdin=subprocess.PIPE,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         pass_fds=[theirs.fileno()],
@@ -67,6 +67,24 @@ def test_an_agent_that_does_not_listen_any_more_ends_it_quietly():
         process.stdout.close()
         ours.sendall(b"x")
         assert (process.wait(20), process.stderr.read()) == (0, b"")
+
+
+def test_an_agent_that_cannot_be_read_from_has_ended():
+    """As one that closes its end has: what is for writing alone stands for whatever gives an error."""
+    ours, theirs = socket.socketpair()
+    with ours, piped(ours, theirs, stdin=os.open(os.devnull, os.O_WRONLY)) as process:
+        assert ours.recv(100) == b""
+        ours.close()
+        assert process.wait(20) == 0
+
+
+@pytest.mark.parametrize(("redirection", "stream"), [("<&-", "input"), (">&-", "output")])
+def test_a_closed_stream_is_an_error(redirection: str, stream: str):
+    """Or the connection to the gateway would get its number, and hear itself."""
+    command = f'exec "$0" -m gateway stdio --config nothing.yaml --grant a {redirection}'
+    ended = subprocess.run(["sh", "-c", command, sys.executable], stderr=subprocess.PIPE, timeout=30, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"standard {stream} is closed; ".encode())
 
 
 def test_help_says_what_it_is(capsys: pytest.CaptureFixture[str]):
