@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -72,7 +73,7 @@ def test_an_agent_that_does_not_listen_any_more_ends_it_quietly():
 def test_an_agent_that_cannot_be_read_from_has_ended():
     """As one that closes its end has: what is for writing alone stands for whatever gives an error."""
     ours, theirs = socket.socketpair()
-    with ours, piped(ours, theirs, stdin=os.open(os.devnull, os.O_WRONLY)) as process:
+    with ours, Path(os.devnull).open("wb") as unreadable, piped(ours, theirs, stdin=unreadable.fileno()) as process:
         assert ours.recv(100) == b""
         ours.close()
         assert process.wait(20) == 0
