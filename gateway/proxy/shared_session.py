@@ -17,7 +17,7 @@ import orjson
 from gateway import __version__
 from gateway.mcp import numbering
 from gateway.mcp.codes import UNSUPPORTED_VERSION
-from gateway.mcp.message import PROTOCOL_VERSION_KEY, MessageId, Notification, Request
+from gateway.mcp.message import PROTOCOL_VERSION_KEY, Notification, Request
 from gateway.proxy.pending_call import PendingCall
 from gateway.proxy.server_process import ServerProcess
 from gateway.proxy.upstream import Answer, Failure, UpstreamError
@@ -90,14 +90,13 @@ class SharedSession:
             raise
 
     async def tell(self, notification: Notification, timeout_s: float | None) -> None:
-        """Send a notification, as far as it is clear what it is about. Raises `UpstreamError`."""
-        body = notification.body
-        if notification.method == "notifications/cancelled":
-            numbers = self._numbers_of(notification.params.get("requestId"))
-            if len(numbers) != 1:
-                return
-            body = body | {"params": notification.params | {"requestId": numbers[0]}}
-        await self.process.write(orjson.dumps(body), timeout_s)
+        """Send a notification. Raises `UpstreamError`.
+
+        A cancellation goes no further: agents over HTTP cancel by closing the answer (2026-07-28, "Cancellation"), and
+        an id would not say whose request is meant.
+        """
+        if notification.method != "notifications/cancelled":
+            await self.process.write(orjson.dumps(notification.body), timeout_s)
 
     async def take(self, message: dict[str, Any], data: bytes) -> None:
         """A message of the process's: to the one whose number it names, else to nobody."""
@@ -155,10 +154,6 @@ class SharedSession:
     def _give_up(self, number: int) -> None:
         if self._calls.pop(number, None) is not None:
             self.process.tell(_cancellation(number))
-
-    def _numbers_of(self, id: MessageId | Any) -> list[int]:
-        calls = self._calls.items()
-        return [number for number, call in calls if call.request.id == id and type(call.request.id) is type(id)]
 
 
 def _cancellation(number: int) -> bytes:
