@@ -98,6 +98,23 @@ def test_commands_exist(path: Path):
         assert subprocess.run(asked, capture_output=True, check=False).returncode == 0, command
 
 
+def test_the_walk_through_for_authors_is_true(tmp_path: Path):
+    """The files of docs/authoring.md, and what each command prints that is shown with its output."""
+    path = ROOT / "docs" / "authoring.md"
+    install_command(tmp_path / "bin" / "gateway")
+    folder = tmp_path / "work"
+    folder.mkdir()
+    for name, text in re.findall(r"`([a-z]+\.yaml)`[^`]*```yaml\n(.*?)```", path.read_text(), re.DOTALL):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o600)
+    shown = re.findall(r"```sh\n(.*?)```\n\n```text\n(.*?)```", path.read_text(), re.DOTALL)
+    assert shown
+    assert len(shown) == len(blocks(path, "sh"))
+    for command, output in shown:
+        lines = [f'PATH="{tmp_path}/bin:$PATH"', *command.splitlines()]
+        assert shell(lines, folder, tmp_path) == output
+
+
 def test_every_metric_is_documented():
     """docs/operations.md names the metrics that there are, and no others."""
     text = (ROOT / "docs" / "operations.md").read_text()

@@ -16,6 +16,8 @@ _COMMANDS: Final = {
     "serve": "run the gateway",
     "stdio": "connect one agent over standard input and output",
     "check": "check policies and configurations",
+    "explain": "say why a call is decided as it is",
+    "test": "run golden cases against a policy",
     "grant": "make tokens for agents",
     "approvals": "decide on calls that wait for approval",
     "admin": "make tokens for people who decide over HTTP",

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Final
 
 from gateway.catalog.documents import policy_text
 from gateway.catalog.layout import as_json
@@ -12,14 +11,12 @@ from gateway.catalog.risk import Classification, RiskClass
 from gateway.catalog.styles import STYLES, StyleName
 from gateway.catalog.survey import survey
 from gateway.cli.catalog import facts, table
-from gateway.cli.listing import tools_of
+from gateway.cli.listing import server_at, tools_of
 from gateway.cli.terminal import Paint
-from gateway.config import Server, build_config
-from gateway.documents import Document, format_of, read_document
+from gateway.cli.tool_source import add_upstream_details
+from gateway.documents import format_of, read_document
 from gateway.errors import GatewayError
 from gateway.policy.load import load_policy
-
-_SERVER: Final = "scanned"
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -31,10 +28,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "JSON, or YAML with a comment on every tool. No tool is called.",
     )
     parser.add_argument("--upstream", required=True, metavar="URL", help="the server's MCP endpoint")
-    parser.add_argument("--transport", choices=["streamable-http", "sse"], default="streamable-http")
-    parser.add_argument(
-        "--header", action="append", default=[], metavar="NAME: VALUE", help="sent to the server; may be repeated"
-    )
+    add_upstream_details(parser)
     parser.add_argument(
         "--style",
         choices=list(STYLES),
@@ -54,8 +48,7 @@ def run(args: argparse.Namespace) -> int:
     format = format_of(args.output.name) if args.output else "yaml"
     if format == "toml":
         raise GatewayError(f"{args.output}: a policy is JSON or YAML; let the name end in .json or .yaml")
-    server = _server(args.upstream, args.transport, args.header)
-    classifications = survey(tools_of(server))
+    classifications = survey(tools_of(server_at(args.upstream, args.transport, args.header)))
     policy = server_policy(classifications, args.style, _description(args.upstream, classifications, args.style))
     text = policy_text(policy, classifications, args.style, format)
     # What is written is what the gateway takes, whatever the server has called its tools.
@@ -70,14 +63,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(text, end="")
     return 0
-
-
-def _server(url: str, transport: str, headers: list[str]) -> Server:
-    """The server as a configuration would have it, checked as there."""
-    pairs = [header.partition(":") for header in headers]
-    entry = {"url": url, "transport": transport, "headers": {name.strip(): value.strip() for name, _, value in pairs}}
-    document = Document({"servers": {_SERVER: entry}}, "command line")
-    return build_config(document, Path()).servers[_SERVER]
 
 
 def _description(url: str, classifications: tuple[Classification, ...], style: StyleName) -> str:

@@ -44,6 +44,8 @@ class JudgedLimit(msgspec.Struct, frozen=True):
     """Whether calls of other tools spend on the counter too."""
     on_deny: str | None
     core: fastpath.Limit
+    least_cost: int = 1
+    """What a call costs whatever its arguments are."""
     cost_paths: tuple[ArgumentPath, ...] = ()
     """In the order in which the core has them."""
 
@@ -70,6 +72,25 @@ class CallTable(msgspec.Struct, frozen=True):
     def unconditional_denial(self) -> JudgedRule | None:
         """The `deny_if` rule without conditions, where there is one: it denies every call."""
         return next((judged for judged in self.deny_if if not judged.rule.conditions), None)
+
+
+def table_of(
+    name: str,
+    require: tuple[JudgedRule, ...] = (),
+    deny_if: tuple[JudgedRule, ...] = (),
+    checks: tuple[JudgedCheck, ...] = (),
+    approve_if: tuple[JudgedRule, ...] = (),
+    limits: tuple[JudgedLimit, ...] = (),
+) -> CallTable:
+    """A table of these, with its program."""
+    program = fastpath.Program(
+        tuple(fastpath.Rule(judged.conditions) for judged in require),
+        tuple(fastpath.Rule(judged.conditions) for judged in deny_if),
+        tuple(judged.check for judged in checks),
+        tuple(fastpath.Rule(judged.conditions) for judged in approve_if),
+        tuple(judged.core for judged in limits),
+    )
+    return CallTable(name, program, require, deny_if, checks, approve_if, limits)
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -67,6 +67,11 @@ def cost_paths(limits: Iterable[Limit]) -> tuple[ArgumentPath, ...]:
     return tuple(parse_path(limit.increment_from) for limit in limits if limit.increment_from is not None)
 
 
+def least_cost(limits: Iterable[Limit]) -> int:
+    """What a call costs by all of these limits, which are on one counter, whatever its arguments are."""
+    return max((limit.increment or (1 if limit.increment_from is None else 0) for limit in limits), default=1)
+
+
 def core_limit(counter: Counter, slot: int, limits: Iterable[Limit] = ()) -> fastpath.Limit:
     """The core's limit for a call that meets this counter by all of `limits`: it costs the largest of their costs.
 
@@ -74,9 +79,9 @@ def core_limit(counter: Counter, slot: int, limits: Iterable[Limit] = ()) -> fas
     count so far.
     """
     limits = tuple(limits)
-    costs = [limit.increment or (1 if limit.increment_from is None else 0) for limit in limits] or [1]
     paths = tuple(path.steps for path in cost_paths(limits))
-    return fastpath.Limit(slot, counter.kind, counter.window_ns, counter.maximum, counter.burst, max(costs), paths)
+    cost = least_cost(limits)
+    return fastpath.Limit(slot, counter.kind, counter.window_ns, counter.maximum, counter.burst, cost, paths)
 
 
 def conflicts(fields: Mapping[str, Any], *, is_weighted: bool = False) -> Iterator[tuple[str, str]]:

@@ -94,7 +94,7 @@ def approval_wanted(target: str, rule: Rule) -> str:
 def throttled(target: str, counter: Counter, *, is_shared: bool, on_deny: str | None, wait_ms: int) -> str:
     """For a call beyond a limit: which limit, and how long to wait."""
     text = _sentence(on_deny) if on_deny else _limit_in_words(target, counter, is_shared)
-    return f"{text} Try again in {_wait(wait_ms)}."
+    return f"{text} Try again in {wait_text(wait_ms)}."
 
 
 def too_many_in_flight(target: str, most: int) -> str:
@@ -182,8 +182,13 @@ def _rate(counter: Counter) -> str:
     return f"{calls} {describe_window(counter.window_ns)}"
 
 
-def _wait(wait_ms: int) -> str:
-    """Rounded up, so that whoever waits this long is not refused for coming a moment early."""
+def condition_text(condition: Condition) -> str:
+    """A condition as its author wrote it, in one short line."""
+    return f"{condition.path} {condition.op} {_json(condition.value)}"
+
+
+def wait_text(wait_ms: int) -> str:
+    """A time to wait, rounded up, so that whoever waits this long is not refused for coming a moment early."""
     tenths = -(-wait_ms // 100)
     if tenths < 1200:
         return f"{tenths / 10:g} s"

@@ -41,6 +41,18 @@ class NoSchemas:
 NO_SCHEMAS: Final[SchemaSource] = NoSchemas()
 
 
+class KnownSchemas:
+    """The schemas of tools that have been listed once, for whoever is no gateway."""
+
+    def __init__(self, schemas: Mapping[str, Mapping[str, Any]]) -> None:
+        """By the names of the tools. Raises ValueError as `compile_schema`."""
+        self._schemas = {tool: compile_tool_schema(schema) for tool, schema in schemas.items()}
+
+    def schema(self, tool: str) -> ToolSchema | None:
+        """The tool's schema, if it was listed."""
+        return self._schemas.get(tool)
+
+
 class ServerCheck:
     """A check of arguments by the schema that the server has for a tool at that moment."""
 

@@ -8,13 +8,20 @@ from typing import Final
 
 import msgspec
 
-from gateway import fastpath
 from gateway.policy import messages, names
 from gateway.policy.approvals import terms_of
-from gateway.policy.compiled import CallTable, CompiledPolicy, Entry, JudgedCheck, JudgedLimit, JudgedRule
+from gateway.policy.compiled import (
+    CallTable,
+    CompiledPolicy,
+    Entry,
+    JudgedCheck,
+    JudgedLimit,
+    JudgedRule,
+    table_of,
+)
 from gateway.policy.conditions import compile_condition
 from gateway.policy.decision import ConcurrencyHold, Decision, Kind, Verdict
-from gateway.policy.limits import Counter, core_limit, cost_paths, counter_of, is_weighted, short_limit
+from gateway.policy.limits import Counter, core_limit, cost_paths, counter_of, is_weighted, least_cost, short_limit
 from gateway.policy.lookup import Keyed, is_glob, ranked
 from gateway.policy.model import Approval, Limit, Policy, Rule, ToolRules, Validate
 from gateway.policy.paths import ArgumentPath, parse_path
@@ -110,8 +117,8 @@ class _Compiler:
         """The same table, with a check by the server's own schema of this tool after all others."""
         check = JudgedCheck(f"{table.name}/validate", ServerCheck(self._schemas, tool, whole=validate.schema))
         checks = (*table.checks, check)
-        program = _program(table.require, table.deny_if, checks, table.approve_if, table.limits)
-        return msgspec.structs.replace(table, checks=checks, program=program)
+        made = table_of(table.name, table.require, table.deny_if, checks, table.approve_if, table.limits)
+        return msgspec.structs.replace(table, checks=checks, program=made.program)
 
     def _table(self, name: str, rules: ToolRules, limits: tuple[Limit, ...]) -> CallTable:
         own: Place = name, msgspec.structs.replace(rules, limits=limits)
@@ -122,7 +129,7 @@ class _Compiler:
         )
         if rules.action == "require_approval":
             approve_if.insert(0, JudgedRule(f"{name}/action", Rule((), on_deny=rules.reason), ()))
-        table = _table_of(
+        table = table_of(
             name,
             require=_enforced(require),
             deny_if=_enforced(deny_if),
@@ -137,13 +144,13 @@ class _Compiler:
             holds=tuple(_holds(places)),
             approval=terms_of(approval),
             shadow_rules=(
-                *(_table_of(name, require=(judged,)) for judged in _in_shadow(require)),
-                *(_table_of(name, deny_if=(judged,)) for judged in _in_shadow(deny_if)),
-                *(_table_of(name, approve_if=(judged,)) for judged in _in_shadow(approve_if)),
+                *(table_of(name, require=(judged,)) for judged in _in_shadow(require)),
+                *(table_of(name, deny_if=(judged,)) for judged in _in_shadow(deny_if)),
+                *(table_of(name, approve_if=(judged,)) for judged in _in_shadow(approve_if)),
             ),
             # A counter that is met both ways counts once, where it is enforced.
             shadow_limits=tuple(
-                _table_of(name, limits=(judged,))
+                table_of(name, limits=(judged,))
                 for judged in self._judged_limits(places, "shadow")
                 if judged.slot not in enforced
             ),
@@ -167,6 +174,7 @@ class _Compiler:
                 is_shared=name in self._counters.shared,
                 on_deny=first.on_deny,
                 core=core_limit(counter, slot, limits),
+                least_cost=least_cost(limits),
                 cost_paths=cost_paths(limits),
             )
 
@@ -215,35 +223,6 @@ def _in_shadow(rules: Iterable[JudgedRule]) -> tuple[JudgedRule, ...]:
 
 def _denial(rule: str, reason: str | None, keep: tuple[tuple[str, ArgumentPath], ...], name: str) -> Entry:
     return Entry(Decision(Verdict.DENY, rule, messages.not_allowed(name, reason)), keep)
-
-
-def _table_of(
-    name: str,
-    require: tuple[JudgedRule, ...] = (),
-    deny_if: tuple[JudgedRule, ...] = (),
-    checks: tuple[JudgedCheck, ...] = (),
-    approve_if: tuple[JudgedRule, ...] = (),
-    limits: tuple[JudgedLimit, ...] = (),
-) -> CallTable:
-    """A table, and its program."""
-    program = _program(require, deny_if, checks, approve_if, limits)
-    return CallTable(name, program, require, deny_if, checks, approve_if, limits)
-
-
-def _program(
-    require: tuple[JudgedRule, ...],
-    deny_if: tuple[JudgedRule, ...],
-    checks: tuple[JudgedCheck, ...],
-    approve_if: tuple[JudgedRule, ...],
-    limits: tuple[JudgedLimit, ...],
-) -> fastpath.Program:
-    return fastpath.Program(
-        tuple(fastpath.Rule(judged.conditions) for judged in require),
-        tuple(fastpath.Rule(judged.conditions) for judged in deny_if),
-        tuple(judged.check for judged in checks),
-        tuple(fastpath.Rule(judged.conditions) for judged in approve_if),
-        tuple(judged.core for judged in limits),
-    )
 
 
 def _revision(policy: Policy) -> str:

@@ -7,12 +7,15 @@ import mmap
 import os
 import stat
 from pathlib import Path
+from typing import Final
 
 from gateway.clock import Clock
 from gateway.errors import StateError
 from gateway.store.counter_table import HEADER_WORDS, CounterTable, Fingerprint, size_bytes
 
 _MEND = "Move it away while no gateway runs; a new file starts with every budget full."
+
+_COPIES: Final = 3
 
 
 def open_table(path: Path, clock: Clock, *, boot: Fingerprint, entries: int, words: int) -> CounterTable:
@@ -37,6 +40,34 @@ def open_table(path: Path, clock: Clock, *, boot: Fingerprint, entries: int, wor
             f"{path}: {error.strerror}. It must be a plain file in a directory we may write, on a disk with "
             f"{size_bytes(entries, words):,} bytes free."
         ) from error
+
+
+def copy_table(path: Path, clock: Clock, *, boot: Fingerprint, entries: int, words: int) -> CounterTable:
+    """A copy in memory of the table kept at `path`, with room for so many entries and words more.
+
+    Takes no lock and changes nothing on disk: a gateway may be spending there meanwhile. A table of another boot has
+    its times restamped. Raises StateError when there is no sound file of ours.
+    """
+    flaw: str | None = None
+    # A gateway that moves a counter at this very moment leaves a copy that makes no sense; another will.
+    for _ in range(_COPIES):
+        try:
+            content = bytearray(path.read_bytes())
+        except OSError as error:
+            raise StateError(f"{path}: cannot be read: {error.strerror}") from None
+        if len(content) < HEADER_WORDS * 8 or len(content) % 8:
+            raise StateError(f"{path}: not a counter file, {len(content)} bytes long")
+        old = CounterTable(memoryview(content))
+        flaw = old.flaw()
+        if flaw is None:
+            break
+    else:
+        raise StateError(f"{path}: {flaw}")
+    entries, words = old.entries + entries, old.capacity + words
+    memory = memoryview(bytearray(size_bytes(entries, words)))
+    table = CounterTable.make(memory, clock, boot=boot, entries=entries, words=words)
+    table.adopt(old, clock.monotonic_ns(), same_boot=old.is_of(boot, clock.monotonic_ns()))
+    return table
 
 
 def _map_existing(path: Path) -> CounterTable | None:

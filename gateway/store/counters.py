@@ -14,7 +14,7 @@ from gateway.clock import Clock
 from gateway.errors import CountersFullError
 from gateway.lock import Lock
 from gateway.store.bucket import CounterSpec, carry, is_live
-from gateway.store.counter_file import open_table
+from gateway.store.counter_file import copy_table, open_table
 from gateway.store.counter_table import FIRST_OFFSET, CounterTable, Entry, Fingerprint, fingerprint
 from gateway.store.extents import Extents
 
@@ -26,6 +26,9 @@ _SWEEP_EVERY_NS = 1_000_000_000
 # A call admitted before an edit may still be rolled back on the words it was spent on, so these must not
 # become another counter's meanwhile. No call waits this long to be sent.
 _REST_NS = 600_000_000_000
+# A copy is asked for the counters of one grant.
+_SPARE_ENTRIES = 1024
+_SPARE_WORDS = 1 << 20
 
 
 class CounterStore:
@@ -34,8 +37,8 @@ class CounterStore:
     `words` is what the core works on. `refused` counts the binds that found no room.
     """
 
-    def __init__(self, table: CounterTable, lock: Lock, clock: Clock) -> None:
-        """Take over an open table and its lock; `open` is the way in."""
+    def __init__(self, table: CounterTable, lock: Lock | None, clock: Clock) -> None:
+        """Take over an open table and its lock, which a copy has not; `open` and `copy` are the ways in."""
         self.words: fastpath.Words = table.words()
         self.refused = 0
         self._table = table
@@ -75,6 +78,16 @@ class CounterStore:
             raise
         return cls(table, lock, clock)
 
+    @classmethod
+    def copy(cls, path: Path, clock: Clock, *, boot_id: str) -> "CounterStore":
+        """The counters kept at `path` as they are now, in memory: whatever is spent there, nobody else notices.
+
+        A gateway may be using the file. Raises StateError when it cannot be read.
+        """
+        return cls(
+            copy_table(path, clock, boot=fingerprint(boot_id), entries=_SPARE_ENTRIES, words=_SPARE_WORDS), None, clock
+        )
+
     def bind(self, key: tuple[str, str, str, str], spec: CounterSpec) -> tuple[int, int]:
         """Offset and tag of the block of a counter: (server, policy, counter, scope value).
 
@@ -109,7 +122,8 @@ class CounterStore:
         self.touch()
         self.words.release()
         self._table.release()
-        self._lock.release()
+        if self._lock is not None:
+            self._lock.release()
 
     def _find(self, name: Fingerprint) -> Entry | None:
         index = self._indexes.get(name)

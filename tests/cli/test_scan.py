@@ -146,9 +146,9 @@ async def test_a_server_without_tools(scan: Scan, server: ScriptedUpstream, caps
         (["-o", "policy.toml"], "a policy is JSON or YAML"),
         (["-o", "policy.txt"], "the name must end in"),
         (["-o", "missing/policy.json"], "cannot be written: No such file or directory"),
-        (["--header", "no colon"], "/servers/scanned/headers/no colon: not the name of a header"),
+        (["--header", "no colon"], "/servers/upstream/headers/no colon: not the name of a header"),
         (["--header", "Host: x"], "the gateway sets this header itself"),
-        (["--upstream", "ftp://x"], "command line: /servers/scanned/url: "),
+        (["--upstream", "ftp://x"], "command line: /servers/upstream/url: "),
         (["--upstream", "http://127.0.0.1:9/mcp"], "the server cannot be reached"),
     ],
 )

@@ -1,7 +1,8 @@
 """What a budget is to the engine."""
 
 from gateway.policy.budget import Budget
-from tests.support.policies import MemoryBudget, engine
+from gateway.policy.memory_budget import MemoryBudget
+from tests.support.policies import engine
 
 
 def test_the_budget_of_the_tests_is_one():

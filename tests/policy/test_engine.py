@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,12 +12,16 @@ from hypothesis import strategies as st
 from gateway import fastpath
 from gateway.documents import read_document
 from gateway.errors import StateError
+from gateway.policy.cases import load_cases, run_case
 from gateway.policy.compiled import CallTable
-from gateway.policy.decision import ApprovalTerms, Call, Decision, Kind, LimitStatus, Verdict
+from gateway.policy.decision import Call, Decision, Kind, LimitStatus, Verdict
 from gateway.policy.engine import NO_POLICY, Engine
 from gateway.policy.load import load_policy
+from gateway.policy.memory_budget import MemoryBudget, MemoryTable
 from gateway.policy.tables import compile_policy
-from tests.support.policies import Caller, KnownSchemas, MemoryBudget, caller, engine
+from tests.support.explanations import decisive, decisive_of
+from tests.support.policies import Caller, caller, engine
+from tests.support.random_policies import ARGUMENTS, RULES
 
 ROOT = Path(__file__).parents[2]
 VECTORS = ROOT / "tests" / "vectors" / "policy"
@@ -36,43 +41,31 @@ CASES = [case for name in FILES for case in vectors(name)]
 CONDITIONS, ELEMENTS = map(vectors, TABLES)
 
 
-class Table:
-    """The grants of one case, which share counters and a clock."""
-
-    def __init__(self, case: dict[str, Any]) -> None:
-        schemas = KnownSchemas(case.get("schemas", {}))
-        self.first = Caller(engine(schemas, **case["policy"]))
-        self.grants = {"alice": self.first}
-
-    def make(self, step: dict[str, Any]) -> tuple[Decision, dict[str, object]]:
-        """The call that a step describes: its decision, and what is kept of it."""
-        label = step.get("grant", "alice")
-        grant = self.grants.setdefault(label, Caller(self.first.engine, self.first, label))
-        grant.clock.advance(seconds=step.get("after", 0))
-        grant.budget.busy |= step.get("busy", {})
-        kind = next(kind for kind in Kind if kind.name.lower() in step)
-        target, arguments = step[kind.name.lower()], step.get("arguments", {})
-        flags = {"is_approved": step.get("approved", False), "is_free": step.get("free", False)}
-        call = Call(kind, target, arguments, **flags)
-        return grant.judge(call, step.get("session")), grant.engine.kept(call)
+@pytest.mark.usefixtures("core")
+@pytest.mark.parametrize("name", FILES)
+def test_calls_are_decided_as_the_cases_say(name: str):
+    """Each call gets its verdict, its rule and whatever else is given; shadow, holds and kept where they are not."""
+    cases = load_cases(read_document((VECTORS / name).read_text(), name, "yaml"))
+    for index, case in enumerate(cases.cases):
+        outcomes = list(run_case(cases, index, None))
+        assert len(outcomes) == len(case.calls)
+        for expected, outcome in zip(case.calls, outcomes, strict=True):
+            assert outcome.mismatches == (), f"{case.name}, {outcome.place}"
+            assert expected.shadow is not None or outcome.decision.shadow == (), outcome.place
+            assert expected.holds is not None or outcome.decision.holds == (), outcome.place
+            assert expected.kept is not None or outcome.kept == {}, outcome.place
 
 
 @pytest.mark.usefixtures("core")
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["case"])
-def test_calls_are_decided_as_the_case_says(case: dict[str, Any]):
-    """Each call of the case gets its verdict, its rule and whatever else is given."""
-    table = Table(case)
-    for expected in case["calls"]:
-        decision, kept = table.make(expected)
-        assert (decision.verdict, decision.rule) == (expected["verdict"], expected["rule"]), expected
-        assert decision.message == expected.get("message", decision.message)
-        assert {outcome.rule: outcome.verdict for outcome in decision.shadow} == expected.get("shadow", {})
-        assert [hold.name for hold in decision.holds] == expected.get("holds", [])
-        assert kept == expected.get("kept", {})
-        if "limit" in expected:
-            assert decision.limit == LimitStatus(**expected["limit"])
-        if "terms" in expected:
-            assert decision.approval == ApprovalTerms(**expected["terms"])
+@pytest.mark.parametrize("name", FILES)
+def test_every_case_is_explained_as_it_is_decided(name: str):
+    """The explanation says the same of each call, and its decisive step is by the rule that has decided."""
+    cases = load_cases(read_document((VECTORS / name).read_text(), name, "yaml"))
+    for index in range(len(cases.cases)):
+        for outcome in run_case(cases, index, None):
+            explained = outcome.explanation
+            assert explained.decision == msgspec.structs.replace(outcome.decision, receipt=None), outcome.place
+            assert decisive(explained) == decisive_of(outcome.decision), outcome.place
 
 
 def test_there_are_many_cases():
@@ -179,16 +172,16 @@ def test_counters_are_bound_when_a_call_first_meets_them():
             "b": {"limits": [{"counter": "three", "window": "minute", "max": 9}]},
         }
     )
-    assert grant.budget.bound == []
+    assert len(grant.budget.table) == 0
     grant.call("a")
     grant.call("a")
-    assert [grant.budget.counters[slot].name for slot in grant.budget.bound] == ["one", "two"]
+    assert len(grant.budget.table) == 2
 
 
 def test_a_call_that_cannot_be_counted_is_refused():
     """A full table of counters is our fault: the call is refused as an error, and spends nothing."""
     judge = engine(tools={"t": {"limits": [{"counter": n, "window": "minute", "max": 9} for n in "ab"]}})
-    budget = MemoryBudget(judge.policy.counters, room=1)
+    budget = MemoryBudget(judge.policy.counters, MemoryTable(room=1))
     decision = judge.decide(Call(Kind.TOOL, "t", {}), budget, 1, 1)
     assert (decision.verdict, decision.rule) == (Verdict.ERROR, "(counters full)")
     assert decision.message == ("The gateway has no room to count this call of t; its operator can make some.")
@@ -235,29 +228,6 @@ def test_the_receipt_of_a_call_gives_back_what_it_spent():
     fastpath.rollback(grant.budget.words, receipt, grant.clock.monotonic_ns())
     assert grant.call("t").verdict is Verdict.ALLOW
     assert grant.call("free").receipt is None
-
-
-VALUES = st.sampled_from([0, 1, 1.5, True, False, "", "x", [], ["x"], [1], {}, {"b": 1}])
-CONDITION = st.one_of(
-    [
-        st.fixed_dictionaries(
-            {
-                "path": st.sampled_from(["args.a", "args.a.b", "args.a[0]", "args.a[*]", "args.a[*].b"]),
-                "op": st.sampled_from(ops),
-                "value": values,
-            }
-        )
-        for ops, values in [
-            (["eq", "neq", "contains"], VALUES),
-            (["lt", "lte", "gt", "gte"], st.sampled_from([0, 1, 1.5])),
-            (["in", "not_in"], st.lists(VALUES, min_size=1, max_size=3)),
-            (["exists"], st.booleans()),
-            (["regex"], st.sampled_from(["x", "^$"])),
-        ]
-    ]
-)
-RULES = st.lists(st.fixed_dictionaries({"conditions": st.lists(CONDITION, max_size=2)}), max_size=3)
-ARGUMENTS = st.dictionaries(st.just("a"), st.none() | VALUES | st.lists(VALUES, max_size=3))
 
 
 @settings(max_examples=60)
@@ -326,7 +296,7 @@ def test_a_shadow_limit_that_finds_no_room_changes_nothing():
     """The table being full is no reason to refuse what is allowed."""
     limits = [{"counter": "s", "window": "day", "max": 1, "mode": "shadow"}]
     judge = engine(tools={"t": {"limits": limits}})
-    budget = MemoryBudget(judge.policy.counters, room=0)
+    budget = MemoryBudget(judge.policy.counters, MemoryTable(room=0))
     decision = judge.decide(Call(Kind.TOOL, "t", {}), budget, 1, 1)
     assert (decision.verdict, decision.shadow, decision.receipt) == (Verdict.ALLOW, (), None)
 

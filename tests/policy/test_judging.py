@@ -5,7 +5,8 @@ import pytest
 from gateway.policy.compiled import CallTable
 from gateway.policy.decision import Call, ConcurrencyHold, Kind, Verdict
 from gateway.policy.judging import denial_fired, judge
-from tests.support.policies import MemoryBudget, engine
+from gateway.policy.memory_budget import MemoryBudget
+from tests.support.policies import engine
 
 
 def table_and_budget(**rules: object) -> tuple[CallTable, MemoryBudget]:
@@ -34,7 +35,7 @@ def test_a_call_beyond_its_concurrency_spends_nothing():
     table, budget = table_and_budget(concurrency=1, limits=limits)
     budget.busy["/tools/t/concurrency"] = 1
     assert judge(table, Call(Kind.TOOL, "t", {}), budget, 1, 1).rule == "/tools/t/concurrency"
-    assert budget.bound == []
+    assert len(budget.table) == 0
     budget.busy.clear()
     assert judge(table, Call(Kind.TOOL, "t", {}), budget, 1, 1).verdict is Verdict.ALLOW
 

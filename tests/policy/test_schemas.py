@@ -5,8 +5,15 @@ from typing import Any
 
 import pytest
 
-from gateway.policy.schemas import NO_SCHEMAS, ServerCheck, compile_schema, compile_tool_schema, failure_of
-from tests.support.policies import KnownSchemas
+from gateway.policy.schemas import (
+    NO_SCHEMAS,
+    KnownSchemas,
+    ServerCheck,
+    ToolSchema,
+    compile_schema,
+    compile_tool_schema,
+    failure_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -58,11 +65,18 @@ def test_required_arguments_are_checked_alone():
 
 def test_a_check_by_the_server_knows_what_the_server_says_now():
     """Nothing passes while the schema is not known; once it is, it decides."""
-    schemas = KnownSchemas({})
+    known = KnownSchemas({"t": {"required": ["a"], "properties": {"b": {"type": "string"}}}})
+    listed: list[KnownSchemas] = []
+
+    class Server:
+        def schema(self, tool: str) -> ToolSchema | None:
+            return listed[0].schema(tool) if listed else None
+
+    schemas = Server()
     required, whole = (ServerCheck(schemas, "t", whole=whole) for whole in (False, True))
     assert not required.is_valid({"a": 1})
     assert required.validator is None
-    schemas.known["t"] = compile_tool_schema({"required": ["a"], "properties": {"b": {"type": "string"}}})
+    listed.append(known)
     assert required.is_valid({"a": 1, "b": 1})
     assert not whole.is_valid({"a": 1, "b": 1})
     assert not ServerCheck(NO_SCHEMAS, "t", whole=True).is_valid({})

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.clock import ManualClock
 from gateway.errors import StateError
-from gateway.store.counter_file import open_table
+from gateway.store.counter_file import copy_table, open_table
 from gateway.store.counter_table import HEADER_WORDS, Entry, fingerprint, size_bytes
 from tests.store.budget import sliding
 
@@ -193,3 +193,21 @@ def test_an_entry_that_points_out_of_the_file_is_refused(path, open_at):
         file.write((62).to_bytes(8, sys.byteorder))
     with pytest.raises(StateError, match=r"damaged entry, number 0\. Move it away"):
         open_at()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot be read: No such file"),
+        (b"", "not a counter file, 0 bytes long"),
+        (b"x" * 8192, "not a counter file of this gateway"),
+    ],
+)
+def test_what_is_no_counter_file_is_not_copied(tmp_path, content, message):
+    """And left as it is."""
+    path = tmp_path / "counters"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(StateError, match=message):
+        copy_table(path, ManualClock(), boot=fingerprint("this boot"), entries=1, words=1)
+    assert content is None or path.read_bytes() == content

@@ -448,3 +448,35 @@ def test_a_boot_without_a_name_is_never_the_same(tmp_path, monkeypatch):
     names = {counters.read_boot_id() for _ in range(2)}
     assert len(names) == 2
     assert all(name.startswith("unknown boot ") for name in names)
+
+
+# --- Copies -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spec", ALGORITHMS)
+def test_a_copy_has_what_was_spent_and_spends_apart(open_store, path, clock, spec):
+    """The counters that somebody has open can be copied; what is spent on the copy is spent there alone."""
+    store = open_store()
+    budget = Budget(store, clock, spec())
+    budget.spend(7)
+    copy = CounterStore.copy(path, clock, boot_id=BOOT)
+    assert Budget(copy, clock, spec()).passing() == 3
+    copy.close()
+    assert budget.passing() == 3
+
+
+def test_a_copy_has_room_for_more_when_the_table_is_full(open_store, path, clock):
+    """What nobody has counted yet can be looked at too."""
+    store = open_store(entries=1, words=16)
+    store.bind(KEY, sliding())
+    copy = CounterStore.copy(path, clock, boot_id=BOOT)
+    assert Budget(copy, clock, sliding(10_000), key=others(1)[0]).passing() == 10_000
+
+
+def test_a_copy_of_another_boots_counters_is_restamped(open_store, path, clock):
+    """As when they are opened."""
+    store = open_store()
+    Budget(store, clock, sliding()).spend(7)
+    store.close()
+    copy = CounterStore.copy(path, ManualClock(monotonic_ns=5 * SECOND), boot_id="the next boot")
+    assert Budget(copy, ManualClock(monotonic_ns=5 * SECOND), sliding()).passing() == 3

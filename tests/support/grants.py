@@ -3,9 +3,10 @@
 from typing import Any
 
 from gateway.policy.engine import NO_POLICY
+from gateway.policy.memory_budget import MemoryBudget
 from gateway.proxy.identity import Grant
 from gateway.tokens import token_digest
-from tests.support.policies import MemoryBudget, engine
+from tests.support.policies import engine
 
 SEED_TOOLS: dict[str, Any] = {
     "cancel_task": {"limits": [{"counter": "cancel_task_rate", "window": "minute", "max": 10, "scope": "grant"}]}
