@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 from collections.abc import Mapping
-from functools import partial
 from typing import Final
 
 from aiohttp import http_parser, web
@@ -29,6 +28,7 @@ from gateway.proxy.conversations import Conversations
 from gateway.proxy.dispatch import Dispatch
 from gateway.proxy.downstream import Downstream
 from gateway.proxy.gate import Gate
+from gateway.proxy.headroom import headroom
 from gateway.proxy.identity import Identity
 from gateway.proxy.pin_look import look
 from gateway.proxy.record import Recorder
@@ -50,6 +50,7 @@ from gateway.store.counters import CounterStore, read_boot_id
 from gateway.store.database import Database
 from gateway.store.keys import load_key
 from gateway.tasks import Tasks
+from gateway.vitals import Vitals
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +108,7 @@ class Gateway:
         )
         self._stdio = self._stdio_listener(config, dispatch)
         self._gauge()
+        self._vitals = Vitals(self._metrics, clock, self._servers)
         self.reloader = Reloader(config, apply=self._apply, recorder=self._recorder, metrics=self._metrics, key=key)
         """Replaces the configuration while the gateway runs."""
         self.runners: list[web.BaseRunner] = []
@@ -128,6 +130,8 @@ class Gateway:
         self._desk.start()
         if self._webhook:
             self._tasks.spawn(self._webhook.run(), "send webhooks")
+        self._tasks.spawn(self._vitals.watch_loop(), "measure the event loop")
+        self._tasks.spawn(self._vitals.watch_servers(), "look whether servers are up")
         self._look_at_tools(None)
         self._keep_schemas()
         await self._stdio.start()
@@ -214,10 +218,15 @@ class Gateway:
     def _gauge(self) -> None:
         """Say how what is open is counted."""
         saturation = self._metrics.saturation
-        for name, relay in self._in_force.snapshot.relays.items():
-            saturation.streams.labels(name).set_function(partial(self._underway.streams, name))
-            saturation.sessions.labels(name).set_function(partial(_sessions, self._conversations, relay.upstream))
-        saturation.tasks.set_function(lambda: len(asyncio.all_tasks()))
+        saturation.streams.read = lambda: [((name,), self._underway.streams(name)) for name in self._servers()]
+        saturation.sessions.read = lambda: [
+            ((name,), _sessions(self._conversations, upstream)) for name, upstream in self._servers().items()
+        ]
+        saturation.connections.read = lambda: [((), _connections(self.runners))]
+        saturation.tasks.read = lambda: [((), len(asyncio.all_tasks()))]
+        saturation.headroom.read = lambda: headroom(
+            self._in_force.snapshot.grants.by_label.values(), self._metrics, self._recorder.clock
+        )
 
     def _apply(self, config: Config) -> Change:
         """Put another configuration in force, whole. Raises `GatewayError` where it cannot be had, or not so."""
@@ -235,9 +244,6 @@ class Gateway:
         self._streams.review()
         self._look_at_tools(before)
         self._keep_schemas()
-        for name in before.snapshot.relays.keys() - after.snapshot.relays.keys():
-            self._metrics.saturation.forget(name)
-        self._gauge()
         return Change(
             policies={name: engine.revision for (name, _), engine in after.engines.items()},
             revoked=tuple(grant.label for grant in good if self._identity.current(grant) is None),
@@ -268,10 +274,12 @@ class Gateway:
         for schemas in needed - self._keeping.keys():
             self._keeping[schemas] = self._tasks.spawn(schemas.keep(), "keep the schemas of a server's tools")
 
+    def _servers(self) -> dict[str, Upstream]:
+        return {name: relay.upstream for name, relay in self._in_force.snapshot.relays.items()}
+
     def _probes(self) -> dict[str, health.Probe]:
-        relays = self._in_force.snapshot.relays
         probes: dict[str, health.Probe] = {
-            f"server {name}": relay.upstream.is_reachable for name, relay in relays.items()
+            f"server {name}": upstream.is_reachable for name, upstream in self._servers().items()
         }
         return probes | {"audit": self._can_record}
 
@@ -342,6 +350,12 @@ def _announce_nowhere(_: Approval) -> None:
 
 def _sessions(conversations: Conversations, upstream: Upstream) -> int:
     return conversations.count(upstream.name) + upstream.sessions
+
+
+def _connections(runners: list[web.BaseRunner]) -> int:
+    """How many agents are connected, whose listener is the last; none listens for stdio alone."""
+    server = runners[-1].server if runners else None
+    return len(server.connections) if isinstance(server, Listener) else 0
 
 
 def make_runner(downstream: Downstream) -> web.ServerRunner:

@@ -101,7 +101,7 @@ class ApprovalDesk:
         )
         if is_new:
             self._record(approval, "asked")
-            self._metrics.approvals_pending.inc()
+            self._metrics.approvals.pending.inc()
             self._announce(approval)
         return approval
 
@@ -131,7 +131,7 @@ class ApprovalDesk:
         """Use it up, for a call that runs now. False when it is used up, or has expired, already."""
         is_consumed = await self._database.run(lambda: self._approvals.consume(approval.id, self._clock.wall_ns()))
         if is_consumed:
-            self._metrics.approvals.labels(State.CONSUMED.value).inc()
+            self._metrics.approvals.total.labels(State.CONSUMED.value).inc()
             # That somebody has approved, in whatever process, is recorded before the call that relies on it.
             with self._logged_failure():
                 await self.sweep()
@@ -160,14 +160,15 @@ class ApprovalDesk:
         """Notice what was decided or has expired: tell those who wait for it, record it and count it."""
         async with self._sweeping:
             found = await self._database.run(lambda: self._approvals.sweep(self._clock.wall_ns()))
-            self._metrics.approvals_pending.set(found.pending)
+            self._metrics.approvals.pending.set(found.pending)
+            self._metrics.approvals.oldest.set(found.oldest_ns / 1e9)
             recorded = []
             for approval in found.unrecorded:
                 self._wake(approval.id)
                 event = _event(approval)
                 # What could not be recorded is found again by the next sweep.
                 if self._record(approval, event):
-                    self._metrics.approvals.labels(event).inc()
+                    self._metrics.approvals.total.labels(event).inc()
                     recorded.append(approval)
             if recorded:
                 await self._database.run(lambda: self._approvals.recorded(recorded))

@@ -1,16 +1,14 @@
 """Every metric, declared once. Labels come from closed sets: never a token, a session id or an argument."""
 
-import bisect
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client import Info
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
-from prometheus_client.registry import Collector
+
+from gateway.series import Counter, Gauge, Histogram, Reading, Registry
 
 UNKNOWN: Final = "_unknown"
 OTHER: Final = "_other"
@@ -20,8 +18,30 @@ _OPERATION_BUCKETS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 6
 _OVERHEAD_BUCKETS: Final = (
     20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 20e-3, 50e-3,
 )  # fmt: skip
-
 _WRITE_BUCKETS: Final = (5e-6, 10e-6, 20e-6, 50e-6, 100e-6, 500e-6, 1e-3, 5e-3, 20e-3, 100e-3, 1)
+_LAG_BUCKETS: Final = (1e-3, 2e-3, 5e-3, 10e-3, 20e-3, 50e-3, 100e-3, 200e-3, 500e-3, 1, 5)
+
+LABELS: Final = {
+    "server": "a server of the configuration",
+    "grant": "the label of a grant; `_other` beyond 200 of them",
+    "tool": "a tool that a policy or the server's own list names; else `_unknown`, and `_other` beyond 200 of them",
+    "verdict": "`allow`, `deny`, `throttle`, `pending`, `error`",
+    "rule": "a rule of a policy, or one of those in parentheses ([operations.md](operations.md)); `_other` beyond 200",
+    "would": "the verdict that a shadow rule would have given",
+    "mcp_method_name": "a method of the protocol; for a request without a message that of HTTP; else `_unknown`",
+    "gen_ai_tool_name": "as `tool`",
+    "error_type": "empty for a call that was answered; a verdict, or `failed`, `cancelled`, `abandoned`",
+    "stage": "`parse`, `decide`, `total`",
+    "counter": "a counter of a policy; `_other` beyond 200",
+    "kind": "`(upstream down)`, `(upstream timeout)`, `(upstream broken)`, `(session lost)`, `(internal error)`",
+    "outcome": "`approved`, `denied`, `expired`, `consumed`",
+    "reason": "why, in a word: one for each refusal of [operations.md](operations.md)",
+    "change": "`changed`, `new`",
+    "result": "`applied`, `refused`",
+    "version": "of the gateway",
+    "core": "`cython` or `python`",
+}
+"""Which values a label takes."""
 
 
 class KnownNames:
@@ -45,45 +65,63 @@ class KnownNames:
             elif len(self._labels) < 2 * self._cap:
                 self._labels[name] = OTHER
 
+    def admit(self, name: str) -> str:
+        """The label value of a name that is the operator's or our own, whoever uses it first: itself, or `_other`."""
+        if name not in self._labels and len(self._labels) < self._cap:
+            self._labels[name] = name
+        return self._labels.get(name, OTHER)
+
     def label(self, name: str) -> str:
         """The label value that stands for `name`; an empty name stays empty."""
         return self._labels.get(name, UNKNOWN) if name else ""
 
 
 class Saturation:
-    """How much is open at the moment, counted when somebody asks: `app` says how."""
+    """How much is open, and how much is left. What is read when somebody asks, `app` says how."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.streams = Gauge(
+    def __init__(self, registry: Registry) -> None:
+        self.streams = Reading(
             "mcp_gateway_streams",
             "Streams to agents that only listen, and those of sessions over HTTP+SSE and stdio.",
             ["server"],
             registry=registry,
         )
-        self.sessions = Gauge(
+        self.sessions = Reading(
             "mcp_gateway_sessions",
             "Sessions that the gateway itself keeps: over HTTP+SSE, agents' and servers', and agents' over stdio.",
             ["server"],
             registry=registry,
         )
-        self.tasks = Gauge("mcp_gateway_tasks", "Tasks of the event loop.", registry=registry)
-
-    def forget(self, server: str) -> None:
-        """A server is no more."""
-        for gauge in (self.streams, self.sessions):
-            gauge.remove(server)
+        self.connections = Reading("mcp_gateway_connections", "Agents' connections that are open.", registry=registry)
+        self.tasks = Reading("mcp_gateway_tasks", "Tasks of the event loop.", registry=registry)
+        self.loop_lag = Histogram(
+            "mcp_gateway_event_loop_lag_seconds",
+            "How late the event loop got to what was due, looked at four times a second.",
+            buckets=_LAG_BUCKETS,
+            registry=registry,
+        )
+        self.headroom = Reading(
+            "mcp_gateway_limit_remaining_ratio",
+            "What is left of a counter, from 1 to 0, once it has been used since the start: the worst of its "
+            "sessions; without a grant where the whole server shares it.",
+            ["server", "grant", "counter"],
+            registry=registry,
+        )
 
 
 class Reloads:
     """What became of configurations that were read while the gateway ran."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: Registry) -> None:
         self.total = Counter(
             "mcp_gateway_config_reloads",
             "Configurations that were read while the gateway ran, by what became of them.",
             ["result"],
             registry=registry,
         )
+        # There from the start, or Prometheus would not see the first one as an increase.
+        for result in ("applied", "refused"):
+            self.total.labels(result)
         self.last_success = Gauge(
             "mcp_gateway_config_last_success_timestamp_seconds",
             "When the configuration in force was read.",
@@ -91,34 +129,66 @@ class Reloads:
         )
 
 
-class Audit(Collector):
-    """The audit journal. Counted by hand: every call is two records, and each would take four locks."""
+class Audit:
+    """The audit journal."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: Registry) -> None:
         self.failures = Counter(
             "mcp_gateway_audit_failures", "Audit records that could not be written.", registry=registry
         )
-        # The last one is for what took longer than all of the buckets.
-        self._written = [0] * (len(_WRITE_BUCKETS) + 1)
-        self._written_s = 0.0
-        registry.register(self)
+        self._records = Counter("mcp_gateway_audit_records", "Audit records that were written.", registry=registry)
+        self._write = Histogram(
+            "mcp_gateway_audit_write_seconds",
+            "Time to hand one audit record to the operating system, or to the disk where it has to be there.",
+            buckets=_WRITE_BUCKETS,
+            registry=registry,
+        )
 
     def written(self, seconds: float) -> None:
         """One record was written, and took so long."""
-        self._written[bisect.bisect_left(_WRITE_BUCKETS, seconds)] += 1
-        self._written_s += seconds
+        self._records.inc()
+        self._write.observe(seconds)
 
-    def collect(self) -> Iterator[Metric]:
-        """What Prometheus is told."""
-        bounds = [*map(str, _WRITE_BUCKETS), "+Inf"]
-        yield CounterMetricFamily(
-            "mcp_gateway_audit_records", "Audit records that were written.", value=sum(self._written)
+
+class Servers:
+    """The servers' side of calls."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.seconds = Histogram(
+            "mcp_gateway_upstream_seconds",
+            "Time at the server: from a call being sent to the end of its answer, for calls that were answered.",
+            ["server", "tool"],
+            buckets=_OPERATION_BUCKETS,
+            registry=registry,
         )
-        yield HistogramMetricFamily(
-            "mcp_gateway_audit_write_seconds",
-            "Time to hand one audit record to the operating system, or to the disk where it has to be there.",
-            buckets=list(zip(bounds, itertools.accumulate(self._written), strict=True)),
-            sum_value=self._written_s,
+        self.up = Gauge(
+            "mcp_gateway_upstream_up",
+            "Whether the server accepts connections (1) or not (0), looked at every five seconds.",
+            ["server"],
+            registry=registry,
+        )
+        self.errors = Counter(
+            "mcp_gateway_upstream_errors",
+            "Calls that were allowed and failed at the server's side, by kind.",
+            ["server", "kind"],
+            registry=registry,
+        )
+
+
+class Approvals:
+    """Calls that wait for a person."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.pending = Gauge(
+            "mcp_gateway_approvals_pending", "Calls that wait for a person's approval.", registry=registry
+        )
+        self.oldest = Gauge(
+            "mcp_gateway_approvals_oldest_seconds",
+            "How long the oldest call that waits for a person's approval has been waiting; 0 where none waits.",
+            registry=registry,
+        )
+        self.total = Counter(
+            "mcp_gateway_approvals", "What became of approvals, by outcome.", ["outcome"], registry=registry
         )
 
 
@@ -126,7 +196,10 @@ class Metrics:
     """The gateway's metrics in a registry of their own."""
 
     def __init__(self, version: str, core: str) -> None:
-        self.registry = CollectorRegistry()
+        self.registry = Registry()
+        self.grants = KnownNames()
+        self.rules = KnownNames()
+        self.counters = KnownNames()
         self.decisions = Counter(
             "mcp_gateway_decisions",
             "Decisions, by verdict.",
@@ -157,18 +230,8 @@ class Metrics:
             "mcp_gateway_inflight", "Exchanges under way at the server.", ["server"], registry=self.registry
         )
         self.saturation = Saturation(self.registry)
-        self.upstream_errors = Counter(
-            "mcp_gateway_upstream_errors",
-            "Calls that were allowed and failed at the server's side, by kind.",
-            ["server", "kind"],
-            registry=self.registry,
-        )
-        self.approvals_pending = Gauge(
-            "mcp_gateway_approvals_pending", "Calls that wait for a person's approval.", registry=self.registry
-        )
-        self.approvals = Counter(
-            "mcp_gateway_approvals", "What became of approvals, by outcome.", ["outcome"], registry=self.registry
-        )
+        self.servers = Servers(self.registry)
+        self.approvals = Approvals(self.registry)
         self.malformed = Counter(
             "mcp_gateway_malformed", "Requests refused before a decision.", ["reason"], registry=self.registry
         )

@@ -104,6 +104,16 @@ async def test_a_question_is_recorded_and_announced_once(office: Office):
     assert office.sample("mcp_gateway_approvals_pending") == 1
 
 
+async def test_the_longest_wait_is_told(office: Office):
+    """Of the oldest that waits, as each sweep finds it; nobody waits no time."""
+    approval = await office.desk.ask(QUESTION)
+    office.clock.advance(seconds=90)
+    await office.desk.sweep()
+    assert office.sample("mcp_gateway_approvals_oldest_seconds") == 90
+    await office.desk.decide(approval.id, State.DENIED, approver="zoe", reason="")
+    assert office.sample("mcp_gateway_approvals_oldest_seconds") == 0
+
+
 @pytest.mark.parametrize("state", [State.APPROVED, State.DENIED])
 async def test_a_decision_here_wakes_whoever_waits(office: Office, state: State):
     """At once, with name and reason, in the journal and in the numbers."""

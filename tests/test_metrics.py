@@ -1,9 +1,8 @@
 """Metrics: names, and labels that nobody can flood."""
 
 import pytest
-from prometheus_client.exposition import generate_latest
 
-from gateway.metrics import OTHER, UNKNOWN, KnownNames, Metrics
+from gateway.metrics import LABELS, OTHER, UNKNOWN, KnownNames, Metrics
 
 
 def test_a_name_that_is_not_known_is_unknown():
@@ -40,8 +39,14 @@ def test_a_flood_of_names_fills_no_memory():
     assert len(names._labels) == 400
 
 
+def test_our_own_names_are_admitted_up_to_the_cap():
+    """Names of the configuration need not be learnt first; beyond the cap they share a label, and none is unknown."""
+    names = KnownNames(cap=2)
+    assert [names.admit(name) for name in ("a", "b", "c", "a", "c")] == ["a", "b", OTHER, "a", OTHER]
+
+
 def exposition(metrics: Metrics) -> str:
-    return generate_latest(metrics.registry).decode()
+    return metrics.registry.exposition().decode()
 
 
 def test_the_build_is_told():
@@ -64,6 +69,15 @@ def test_the_build_is_told():
         ("mcp_gateway_audit_failures_total", "counter"),
         ("mcp_gateway_audit_records_total", "counter"),
         ("mcp_gateway_audit_write_seconds", "histogram"),
+        ("mcp_gateway_upstream_seconds", "histogram"),
+        ("mcp_gateway_upstream_up", "gauge"),
+        ("mcp_gateway_upstream_errors_total", "counter"),
+        ("mcp_gateway_limit_remaining_ratio", "gauge"),
+        ("mcp_gateway_shadow_total", "counter"),
+        ("mcp_gateway_connections", "gauge"),
+        ("mcp_gateway_approvals_oldest_seconds", "gauge"),
+        ("mcp_gateway_config_reloads_total", "counter"),
+        ("mcp_gateway_event_loop_lag_seconds", "histogram"),
         ("process_resident_memory_bytes", "gauge"),
     ],
 )
@@ -98,7 +112,20 @@ def test_written_records_are_counted_and_timed():
         metrics.audit.written(seconds)
     shown = exposition(metrics)
     assert "mcp_gateway_audit_records_total 4.0" in shown
-    for bound, count in (("5e-06", 2), ("1e-05", 3), ("1", 3), ("+Inf", 4)):
+    for bound, count in (("5e-06", 2), ("1e-05", 3), ("1.0", 3), ("+Inf", 4)):
         assert f'mcp_gateway_audit_write_seconds_bucket{{le="{bound}"}} {count}.0' in shown
     assert "mcp_gateway_audit_write_seconds_count 4.0" in shown
     assert "mcp_gateway_audit_write_seconds_sum 2.000015" in shown
+
+
+def test_reloads_are_there_before_the_first():
+    """Prometheus sees an increase only of what it has seen before, and an alert waits for the first refusal."""
+    text = exposition(Metrics("1", "python"))
+    assert 'mcp_gateway_config_reloads_total{result="refused"} 0.0' in text
+    assert 'mcp_gateway_config_reloads_total{result="applied"} 0.0' in text
+
+
+def test_every_label_is_explained():
+    """What values a label takes is part of the declaration."""
+    used = {label for family in Metrics("1", "python").registry.members for label in getattr(family, "labelnames", ())}
+    assert used <= set(LABELS)

@@ -5,16 +5,16 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import orjson
 from aiohttp import web
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from gateway.addresses import Addresses, ForeignAddressError
+from gateway.series import Registry
 
 Probe = Callable[[], Awaitable[bool]]
 
 
 def make_application(
-    registry: CollectorRegistry,
+    registry: Registry,
     probes: Callable[[], Mapping[str, Probe]],
     details: Callable[[], Mapping[str, object]],
     addresses: Callable[[], Addresses],
@@ -27,7 +27,7 @@ def make_application(
     """
 
     async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=registry.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def healthz(_: web.Request) -> web.Response:
         return web.json_response({"status": "alive"})

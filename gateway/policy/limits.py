@@ -33,6 +33,11 @@ class Counter(msgspec.Struct, frozen=True):
     is_weighted: bool = False
     """Whether calls may cost more or less than 1, so that `maximum` is no number of calls."""
 
+    @property
+    def capacity(self) -> int:
+        """The most that can be spent at one moment."""
+        return self.burst if self.kind == fastpath.TOKEN_BUCKET else self.maximum
+
 
 def is_weighted(limit: Limit) -> bool:
     """Whether a call may cost something else than 1 by this limit."""
@@ -100,9 +105,8 @@ def conflicts(fields: Mapping[str, Any], *, is_weighted: bool = False) -> Iterat
     except ValueError as error:
         yield "burst", str(error)
         return
-    capacity = counter.burst if counter.kind == fastpath.TOKEN_BUCKET else counter.maximum
-    if (fields.get("increment") or 0) > capacity:
-        yield "increment", f"no call could ever pass: it costs more than the {capacity} that the counter holds"
+    if (fields.get("increment") or 0) > counter.capacity:
+        yield "increment", f"no call could ever pass: it costs more than the {counter.capacity} that the counter holds"
 
 
 def counter_from(fields: Mapping[str, Any], *, is_weighted: bool = False) -> Counter | None:

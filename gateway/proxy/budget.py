@@ -1,11 +1,12 @@
 """What a grant has to spend: where in the table of counters each of its counters lives, found at its first use."""
 
 import collections
+from collections.abc import Iterator
 from typing import Final, Protocol, assert_never
 
 from gateway import fastpath
 from gateway.policy.budget import Budget
-from gateway.policy.limits import Counter
+from gateway.policy.limits import Counter, core_limit
 from gateway.proxy.in_flight import InFlight
 from gateway.store.counters import CounterSpec, CounterStore
 
@@ -18,6 +19,10 @@ class SessionBudgets(Budget, Protocol):
 
     def in_session(self, session: str | None) -> Budget:
         """The budget within one session of the protocol's; None where there is none."""
+        ...
+
+    def headroom(self, now_ns: int, wall_ns: int) -> Iterator[tuple[Counter, float]]:
+        """What is left of each counter that has been used, from 1 to 0, those of every session among them."""
         ...
 
 
@@ -45,6 +50,8 @@ class GrantBudget:
         self._session = session
         self._has_sessions = any(counter.scope == "session" for counter in counters)
         self._sessions: collections.OrderedDict[str, GrantBudget] = collections.OrderedDict()
+        self._used: dict[int, fastpath.Limit] = {}
+        """For the counters that have been found: what asks how much is left of them."""
 
     def bind(self, slot: int) -> None:
         """Find or make the block of the counter in `slot`. Raises `CountersFullError`."""
@@ -52,10 +59,20 @@ class GrantBudget:
         spec = CounterSpec(counter.kind, counter.window_ns, counter.maximum, counter.burst)
         key = (self._server, self._policy, counter.name, self._scope_value(counter))
         self.slots.bind(slot, *self._store.bind(key, spec))
+        self._used[slot] = core_limit(counter, slot)
 
     def in_flight(self, name: str) -> int:
         """How many calls of the grant, in whatever session, hold a place under this concurrency rule."""
         return self._in_flight.count((self._server, self._grant), name)
+
+    def headroom(self, now_ns: int, wall_ns: int) -> Iterator[tuple[Counter, float]]:
+        """What is left of each counter that has been used, from 1 to 0, those of every session among them."""
+        for slot, limit in self._used.items():
+            counter = self._counters[slot]
+            left = fastpath.remaining(limit, self.words, self.slots, now_ns, wall_ns)
+            yield counter, left / counter.capacity
+        for budget in self._sessions.values():
+            yield from budget.headroom(now_ns, wall_ns)
 
     def in_session(self, session: str | None) -> "GrantBudget":
         """The budget within one session; the grant's own where no counter is counted by sessions."""

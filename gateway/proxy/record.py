@@ -228,12 +228,12 @@ class Exchange:
         if not recorder.append(self._decision_record(grant, message, decision, approval, decide_ns)):
             decision = AUDIT_UNAVAILABLE
         metrics, tool = recorder.metrics, self._tool_label()
-        metrics.decisions.labels(self.server, grant.label, tool, decision.verdict.value).inc()
+        metrics.decisions.labels(self.server, metrics.grants.admit(grant.label), tool, decision.verdict.value).inc()
         metrics.overhead.labels("decide").observe(decide_ns / 1e9)
         for outcome in decision.shadow:
-            metrics.shadow.labels(outcome.rule, outcome.verdict.value).inc()
+            metrics.shadow.labels(metrics.rules.admit(outcome.rule), outcome.verdict.value).inc()
         if decision.verdict is not Verdict.ALLOW:
-            metrics.denials.labels(self.server, decision.rule).inc()
+            metrics.denials.labels(self.server, metrics.rules.admit(decision.rule)).inc()
             self._observe_total(decision.verdict.value)
         return decision
 
@@ -299,8 +299,11 @@ class Exchange:
             self._close()
         recorder, now_ns = self._recorder, self._recorder.clock.monotonic_ns()
         recorder.metrics.inflight.labels(self.server).dec()
+        if self._answered_ns and (tool := self._tool_label()):
+            elapsed = (now_ns - self._forwarded_ns) / 1e9
+            recorder.metrics.servers.seconds.labels(self.server, tool).observe(elapsed)
         if outcome is Outcome.FAILED:
-            recorder.metrics.upstream_errors.labels(self.server, rule).inc()
+            recorder.metrics.servers.errors.labels(self.server, rule).inc()
         self._observe_total("" if outcome is Outcome.COMPLETED else outcome.value)
         recorder.append(
             OutcomeRecord(

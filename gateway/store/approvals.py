@@ -51,6 +51,8 @@ class Swept(msgspec.Struct, frozen=True):
     """Those about which something was decided that is not in the audit journal yet."""
     pending: int
     """How many wait for a person."""
+    oldest_ns: int
+    """How long the oldest of these has been waiting; 0 where there is none."""
 
 
 class Approvals:
@@ -160,7 +162,7 @@ class Approvals:
             )
             query = f"SELECT {_COLUMNS} FROM approvals WHERE is_recorded = 0 ORDER BY number"  # noqa: S608
             rows = connection.execute(query, {"now_ns": now_ns}).fetchall()
-            return Swept([_approval(row) for row in rows], _pending(connection))
+            return Swept([_approval(row) for row in rows], _pending(connection), _oldest_ns(connection, now_ns))
 
     def recorded(self, approvals: list[Approval]) -> None:
         """These are in the audit journal now, as they were decided."""
@@ -182,6 +184,12 @@ def _expire(connection: sqlite3.Connection, now_ns: int) -> None:
 def _pending(connection: sqlite3.Connection, grant: str | None = None) -> int:
     query = "SELECT COUNT(*) FROM approvals WHERE state = 'pending' AND (:grant IS NULL OR grant_label = :grant)"
     return int(connection.execute(query, {"grant": grant}).fetchone()[0])
+
+
+def _oldest_ns(connection: sqlite3.Connection, now_ns: int) -> int:
+    query = "SELECT MIN(asked_ns) FROM approvals WHERE state = 'pending'"
+    asked_ns = connection.execute(query).fetchone()[0]
+    return 0 if asked_ns is None else now_ns - int(asked_ns)
 
 
 def _insert(connection: sqlite3.Connection, approval: Approval) -> None:

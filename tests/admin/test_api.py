@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient
-from prometheus_client import CollectorRegistry
 
 from gateway.addresses import Addresses
 from gateway.admin import api
@@ -16,6 +15,7 @@ from gateway.admin.health import make_application
 from gateway.approval_desk import ApprovalDesk, Question
 from gateway.clock import ManualClock
 from gateway.metrics import Metrics
+from gateway.series import Registry
 from gateway.store.approval import Approval
 from gateway.store.database import Database
 from gateway.tasks import Tasks
@@ -70,7 +70,7 @@ def no_announcement(_: Approval) -> None:
 async def start(aiohttp_client, desk: ApprovalDesk, tokens: dict[bytes, str]) -> TestClient:
     routes = Api(desk, lambda: tokens).routes()
     addresses = Addresses.of("127.0.0.1")
-    return await aiohttp_client(make_application(CollectorRegistry(), dict, dict, lambda: addresses, routes))
+    return await aiohttp_client(make_application(Registry(), dict, dict, lambda: addresses, routes))
 
 
 async def ask(client: TestClient, method: str, path: str, token: str = TOKEN, **more: Any) -> tuple[int, Any]:

@@ -4,10 +4,11 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from aiohttp.test_utils import TestClient
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import Counter
 
 from gateway.addresses import Addresses
 from gateway.admin.health import Probe, make_application
+from gateway.series import Registry
 
 StartHealth = Callable[..., Awaitable[TestClient]]
 
@@ -22,15 +23,15 @@ def probe(result: bool) -> Probe:
 
 
 @pytest.fixture
-def registry() -> CollectorRegistry:
+def registry() -> Registry:
     """A registry with one metric."""
-    registry = CollectorRegistry()
+    registry = Registry()
     Counter("calls", "Calls.", registry=registry).inc()
     return registry
 
 
 @pytest.fixture
-def start(aiohttp_client, registry: CollectorRegistry) -> StartHealth:
+def start(aiohttp_client, registry: Registry) -> StartHealth:
     """Starts the listener with probes by name."""
 
     async def start(**probes: bool) -> TestClient:

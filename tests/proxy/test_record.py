@@ -358,6 +358,18 @@ def test_what_is_written_is_counted_and_timed(desk: Desk):
     assert desk.sample("mcp_gateway_audit_write_seconds_count") == 1
 
 
+def test_grants_and_rules_beyond_the_cap_share_a_label(desk: Desk):
+    """However many a configuration has, the series stay bounded, and nothing is left uncounted."""
+    for number in range(300):
+        with desk.exchange() as exchange:
+            refusal = Decision(Verdict.DENY, f"/tools/t{number}/action", "No.")
+            exchange.decided(grant(f"grant-{number}"), call(), refusal)
+    assert desk.sample("mcp_gateway_denials_total", server="binassist", rule="/tools/t199/action") == 1
+    assert desk.sample("mcp_gateway_denials_total", server="binassist", rule="_other") == 100
+    labels = {"server": "binassist", "tool": "cancel_task", "verdict": "deny"}
+    assert desk.sample("mcp_gateway_decisions_total", grant="_other", **labels) == 100
+
+
 def test_labels_come_from_closed_sets(desk: Desk):
     """A tool or method that nobody listed is `_unknown`, whatever the agent calls it."""
     for message in (
@@ -418,6 +430,33 @@ def test_durations_leave_the_server_out_of_our_overhead(desk: Desk):
     assert desk.sample("mcp_gateway_overhead_seconds_sum", stage="total") == pytest.approx(70e-6)
     labels = {"mcp_method_name": "tools/call", "gen_ai_tool_name": "cancel_task", "error_type": ""}
     assert desk.sample("mcp_server_operation_duration_seconds_sum", **labels) == pytest.approx(2.00007)
+
+
+def test_the_servers_own_time_is_told_by_tool(desk: Desk):
+    """From the call being sent to the end of its answer; a call that was never answered has no such time."""
+    for is_answered in (True, False):
+        with desk.exchange() as exchange:
+            exchange.decided(ALICE, call(), ALLOW)
+            exchange.forwarded()
+            desk.clock.advance(seconds=1)
+            if is_answered:
+                exchange.answered(200)
+            desk.clock.advance(seconds=2)
+            exchange.end(Outcome.COMPLETED if is_answered else Outcome.FAILED, rule="" if is_answered else "(x)")
+    labels = {"server": "binassist", "tool": "cancel_task"}
+    assert desk.sample("mcp_gateway_upstream_seconds_count", **labels) == 1
+    assert desk.sample("mcp_gateway_upstream_seconds_sum", **labels) == 3
+
+
+def test_records_are_counted_and_timed(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    """Each record that was written, and how long that took; not those that could not be."""
+    with desk.exchange() as exchange:
+        exchange.decided(ALICE, call(), THROTTLE)
+    desk.fill_the_disk(monkeypatch)
+    with desk.exchange() as exchange:
+        exchange.decided(ALICE, call(), THROTTLE)
+    assert desk.sample("mcp_gateway_audit_records_total") == 1
+    assert desk.sample("mcp_gateway_audit_write_seconds_count") == 1
 
 
 @pytest.mark.parametrize(
