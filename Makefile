@@ -14,10 +14,10 @@ COMPILE := CYTHON_FORCE_REGEN=1 $(VENV)/python setup.py --quiet build_ext --inpl
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run demo test coverage check conformance matrix storm kills bench build clients node dist pins clean
+.PHONY: help run demo test coverage check conformance matrix storm kills bench build clients node dist pins clean dashboards grafana-check grafana-preview
 
 help: ## List what make can do
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 run: build ## Start the demo server and a gateway before it, and say what to try
 	$(VENV)/gateway demo up --directory build/demo
@@ -42,6 +42,19 @@ check: build ## Format, lint, types, layers, and the compiled core against its s
 	$(VENV)/lint-imports --no-cache --no-logo
 	$(VENV)/python -m mypy.stubtest $(CORE:%=gateway.%) --ignore-disjoint-bases \
 	  --allowlist tests/stubtest-allowlist.txt
+	$(VENV)/python -m grafana.build --check
+
+dashboards: build ## Write dashboards, rules and the page of metrics anew
+	$(VENV)/python -m grafana.build
+
+grafana-check: build build/grafana/installed ## Ask a real Prometheus everything that dashboards and rules ask
+	$(call debian,promtool,prometheus)
+	$(VENV)/python -m tests.grafana.run --install build/grafana
+
+grafana-preview: build ## Draw what the dashboards would show, for the documents
+	$(call debian,promtool,prometheus)
+	$(call debian,chromium,chromium)
+	$(VENV)/python -m tests.grafana.run --preview docs/images
 
 conformance: build node ## Run the official conformance suite with and without the gateway, and compare
 	$(VENV)/python -m tests.conformance.run --install build/node --out build/conformance
@@ -61,9 +74,10 @@ storm: build ## A thousand reloads under load (RELOADS=1000), and whether each c
 kills: build ## Kill a gateway under load, two hundred times (KILLS=200), and see that all it did is recorded
 	KILLS=$(or $(KILLS),200) $(VENV)/python -m pytest tests/functional/test_journal_crashes.py -k killed
 
-bench: build ## Measure the compiled core beside its plain twin, and what the audit journal costs
+bench: build ## Measure the compiled core beside its plain twin, and what the journal and metrics cost
 	$(VENV)/python bench/core.py
 	$(VENV)/python bench/audit.py
+	$(VENV)/python bench/metrics.py
 
 build: .venv/installed $(EXTENSIONS) ## Make the environment and compile the core
 
@@ -111,6 +125,16 @@ build/node/installed: tests/conformance/package.json
 
 build/node-clients/installed: tests/clients/package.json
 	$(npm)
+
+build/grafana/installed: tests/grafana/package.json
+	$(npm)
+
+# Sees that there is a command, from a package of Debian's where it is missing.
+define debian
+	@command -v $(1) >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(2); } || \
+	  { echo "missing: $(1). On Debian: apt-get install $(2)" >&2; exit 1; }
+endef
 
 # Installs the target's package.json beside it.
 define npm
