@@ -89,7 +89,7 @@ def _not_valid(call: Call, judged: JudgedCheck) -> Decision:
     validator = judged.check.validator if isinstance(judged.check, ServerCheck) else judged.check
     if validator is None:
         return Decision(Verdict.DENY, names.SCHEMA_UNAVAILABLE, messages.schema_unavailable(call.target))
-    message = messages.not_valid(call.target, *failure_of(validator, call.arguments))
+    message = messages.not_valid(call.target, failure_of(validator, call.arguments))
     return Decision(Verdict.DENY, judged.name, message)
 
 

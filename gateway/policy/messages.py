@@ -73,8 +73,11 @@ def mistyped(condition: Condition, arguments: object) -> str:
     return f"{_shown(misfit.place)} must be {wanted}; the call sent {type_name(misfit.value)}."
 
 
-def not_valid(target: str, place: tuple[str | int, ...], keyword: str) -> str:
-    """For arguments that fail `keyword` of a JSON Schema; `place` is where, from the arguments down."""
+def not_valid(target: str, failure: tuple[tuple[str | int, ...], str] | None) -> str:
+    """For arguments that do not fit a JSON Schema: where, from the arguments down, and by which keyword, if known."""
+    if failure is None:
+        return f"The arguments of {_shown(target)} do not fit their schema."
+    place, keyword = failure
     path = "args" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
     return f"The arguments of {_shown(target)} do not fit their schema: {_shown(path)} fails `{_shown(keyword)}`."
 

@@ -10,6 +10,13 @@ import jsonschema_rs
 import msgspec
 
 from gateway.policy.patterns import LINEAR
+from gateway.policy.schema_size import unfolded_size
+
+MAX_UNFOLDED: Final = 10_000
+"""The largest schema of a server's, its references written out: at worst, one value is compared with all of it."""
+
+MAX_DESCRIBED: Final = 1_000
+"""With more values in its arguments than this, no agent is told where a call fails: that takes the engine too long."""
 
 _DEFINITIONS: Final = ("$schema", "$id", "$anchor", "$defs", "definitions")
 
@@ -99,7 +106,10 @@ def compile_schema(schema: Mapping[str, Any]) -> jsonschema_rs.Validator:
 
 
 def compile_tool_schema(schema: Mapping[str, Any]) -> ToolSchema:
-    """A tool's `inputSchema`, compiled. Raises ValueError as `compile_schema`."""
+    """A tool's `inputSchema`, compiled. Raises ValueError as `compile_schema`, and for one beyond `MAX_UNFOLDED`."""
+    size = unfolded_size(schema)
+    if size > MAX_UNFOLDED:
+        raise ValueError(f"with its references written out it has {size} parts, more than {MAX_UNFOLDED}")
     whole = compile_schema(schema)
     properties, required = schema.get("properties", {}), schema.get("required", [])
     definitions = {name: schema[name] for name in _DEFINITIONS if name in schema}
@@ -112,8 +122,31 @@ def compile_tool_schema(schema: Mapping[str, Any]) -> ToolSchema:
     return ToolSchema(compile_schema(part), whole)
 
 
-def failure_of(validator: jsonschema_rs.Validator, arguments: object) -> tuple[tuple[str | int, ...], str]:
-    """Where arguments that are not valid fail first, and the keyword of the schema that they fail."""
-    error = next(iter(validator.iter_errors(arguments)))
-    keywords = [step for step in error.schema_path if isinstance(step, str)]
-    return tuple(error.instance_path), keywords[-1] if keywords else "false"
+def failure_of(validator: jsonschema_rs.Validator, arguments: object) -> tuple[tuple[str | int, ...], str] | None:
+    """Where arguments that are not valid fail first, and the keyword of the schema that they fail.
+
+    None where they hold more than `MAX_DESCRIBED` values.
+    """
+    if not _has_at_most(MAX_DESCRIBED, arguments):
+        return None
+    try:
+        validator.validate(arguments)
+    except jsonschema_rs.ValidationError as error:
+        keywords = [step for step in error.schema_path if isinstance(step, str)]
+        return tuple(error.instance_path), keywords[-1] if keywords else "false"
+    raise AssertionError("arguments that are valid have no failure")
+
+
+def _has_at_most(most: int, value: object) -> bool:
+    """Whether `value` is made of no more values than this, itself among them."""
+    # Grows while it is walked.
+    found: list[object] = [value]
+    for each in found:
+        match each:
+            case dict():
+                found += each.values()
+            case list():
+                found += each
+        if len(found) > most:
+            return False
+    return True

@@ -56,7 +56,7 @@ class ToolSchemas:
         while True:
             self._changed.clear()
             try:
-                self._schemas = _compiled(await list_tools(self._upstream))
+                self._schemas = await _compiled(await list_tools(self._upstream))
             except ListingError as error:
                 logger.warning("calls that are to be validated are refused for now: %s", error)
                 self._schemas = {}
@@ -69,7 +69,7 @@ class ToolSchemas:
             await asyncio.sleep(pause_s)
 
 
-def _compiled(tools: list[dict[str, Any]]) -> dict[str, ToolSchema]:
+async def _compiled(tools: list[dict[str, Any]]) -> dict[str, ToolSchema]:
     """The usable schemas; a name that is listed twice has none, since nobody knows which one the server means."""
     schemas: dict[str, ToolSchema] = {}
     times = collections.Counter(name for tool in tools if isinstance(name := tool.get("name"), str))
@@ -81,4 +81,6 @@ def _compiled(tools: list[dict[str, Any]]) -> dict[str, ToolSchema]:
             schemas[name] = compile_tool_schema(schema)
         except (ValueError, TypeError) as error:
             logger.warning("the server's schema of the tool %.64r cannot be used: %.200s", name, error)
+        # Thousands of large schemas take seconds; agents are served in between.
+        await asyncio.sleep(0)
     return schemas

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.policy.schemas import (
+    MAX_DESCRIBED,
     NO_SCHEMAS,
     KnownSchemas,
     ServerCheck,
@@ -94,3 +95,21 @@ def test_a_check_by_the_server_knows_what_the_server_says_now():
 def test_a_failure_has_a_place_and_a_keyword(schema: dict[str, Any], value: Any, failure: tuple[Any, str]):
     """Of the first thing that is wrong; no value is shown."""
     assert failure_of(compile_schema(schema), value) == failure
+
+
+@pytest.mark.parametrize("value", [{"a": [1] * MAX_DESCRIBED}, {"a": [{"b": [[], {}, 1]}] * MAX_DESCRIBED}])
+def test_in_many_values_no_failure_is_looked_for(value: Any):
+    """The engine takes 20 microseconds for each that it collects, and a body holds half a million."""
+    schema = compile_schema({"properties": {"a": {"anyOf": [{"type": "string"}, {"items": {"type": "string"}}]}}})
+    assert not schema.is_valid(value)
+    assert failure_of(schema, value) is None
+    assert failure_of(schema, {"a": [1] * 10}) is not None
+
+
+def test_a_servers_schema_that_unfolds_without_end_is_not_used():
+    """References to references would make one look at a call take hours; the same few in a row are harmless."""
+    twice = {f"a{n}": {"anyOf": [{"$ref": f"#/$defs/a{n + 1}"}] * 2} for n in range(40)}
+    with pytest.raises(ValueError, match="with its references written out it has"):
+        compile_tool_schema({"$defs": {**twice, "a40": {"type": "string"}}, "$ref": "#/$defs/a0"})
+    once = {f"a{n}": {"anyOf": [{"$ref": f"#/$defs/a{n + 1}"}]} for n in range(40)}
+    assert compile_tool_schema({"$defs": {**once, "a40": {"type": "object"}}, "$ref": "#/$defs/a0"}).whole.is_valid({})
