@@ -19,6 +19,8 @@ class Governance(enum.Enum):
     PROMPT_LIST = enum.auto()
     PROMPT = enum.auto()
     COMPLETION = enum.auto()
+    SUBSCRIPTION = enum.auto()
+    """Names any number of resources."""
     TASK = enum.auto()
 
 
@@ -26,7 +28,7 @@ METHODS: Final[dict[str, Governance]] = {
     "initialize": Governance.PROTOCOL,
     "ping": Governance.PROTOCOL,
     "server/discover": Governance.PROTOCOL,
-    "subscriptions/listen": Governance.PROTOCOL,
+    "subscriptions/listen": Governance.SUBSCRIPTION,
     "logging/setLevel": Governance.PROTOCOL,
     "tools/call": Governance.TOOL_CALL,
     "tools/list": Governance.TOOL_LIST,

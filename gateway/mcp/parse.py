@@ -23,6 +23,7 @@ _CALL_MEMBERS: Final = frozenset({"name", "arguments", "_meta", "task", "inputRe
 _PARAMS_MEMBERS: Final = _CALL_MEMBERS | frozenset(TARGET_MEMBER.values())
 # What a policy has rules for besides tools: judged by what they name, and prompts by their arguments.
 _READS: Final = frozenset({"prompts/get", "resources/read", "resources/subscribe", "resources/unsubscribe"})
+_SUBSCRIPTION_MEMBERS: Final = frozenset({"resourceSubscriptions"})
 _REFERENCES: Final = {"ref/prompt": "name", "ref/resource": "uri"}
 _META_MEMBERS: Final = frozenset({PROTOCOL_VERSION_KEY})
 _NOTIFICATION_PREFIX: Final = "notifications/"
@@ -119,6 +120,8 @@ def _read_call(document: dict[str, Any], id: MessageId | None) -> Request | Noti
         _check_tool_call(params, id)
     elif method == "completion/complete":
         _check_reference(params, id)
+    elif method == "subscriptions/listen":
+        _check_subscription(params, id)
     elif method in _READS:
         _check_read(method, params, id)
     return Request(id, method, params, document)
@@ -164,6 +167,18 @@ def _check_reference(params: dict[str, Any], id: MessageId) -> None:
     member = _REFERENCES.get(kind) if isinstance(kind, str) else None
     if member is None or not isinstance(reference.get(member), str):
         message = "params.ref must name a prompt (ref/prompt, name) or a resource (ref/resource, uri)."
+        raise MalformedError("name", message, code=INVALID_PARAMS, id=id)
+
+
+def _check_subscription(params: dict[str, Any], id: MessageId) -> None:
+    """What is subscribed to is judged, so it is a list of addresses where there is one (2026-07-28 subscriptions)."""
+    wanted = params.get("notifications", {})
+    if not isinstance(wanted, dict):
+        raise MalformedError("params", "params.notifications must be an object.", code=INVALID_PARAMS, id=id)
+    _check_members(wanted, _SUBSCRIPTION_MEMBERS, '"notifications"', id)
+    resources = wanted.get("resourceSubscriptions") or []
+    if not isinstance(resources, list) or not all(isinstance(uri, str) for uri in resources):
+        message = "params.notifications.resourceSubscriptions must be a list of strings."
         raise MalformedError("name", message, code=INVALID_PARAMS, id=id)
 
 

@@ -26,6 +26,11 @@ def reference_of(request: Request) -> tuple[Kind, str]:
     return Kind.RESOURCE, reference["uri"]
 
 
+def resources_in(request: Request) -> list[str]:
+    """The resources whose changes a `subscriptions/listen` asks for."""
+    return request.params.get("notifications", {}).get("resourceSubscriptions") or []
+
+
 def kind_of_list(governance: Governance) -> Kind:
     """What a list of this governance has entries of. Raises KeyError for any other."""
     return {

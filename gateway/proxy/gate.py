@@ -16,7 +16,7 @@ from gateway.mcp.versions import Era
 from gateway.policy import names
 from gateway.policy.decision import Call, Decision, Kind, Verdict
 from gateway.proxy.answer_filter import AnswerFilter
-from gateway.proxy.calls import call_of, reference_of
+from gateway.proxy.calls import call_of, reference_of, resources_in
 from gateway.proxy.identity import Grant
 from gateway.proxy.in_flight import InFlight
 from gateway.proxy.rounds import Rounds
@@ -100,6 +100,9 @@ class Gate:
                 return self._by_rules(grant, message, call, session if era is Era.LEGACY else None)
             case Governance.COMPLETION:
                 return grant.engine.access(*reference_of(message))
+            case Governance.SUBSCRIPTION:
+                named = (grant.engine.access(Kind.RESOURCE, uri) for uri in resources_in(message))
+                return next((access for access in named if access.verdict is not Verdict.ALLOW), _PROTOCOL)
             case Governance.TOOL_LIST | Governance.RESOURCE_LIST | Governance.PROMPT_LIST:
                 return _PROTOCOL
             case Governance.PROTOCOL:

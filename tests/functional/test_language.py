@@ -213,6 +213,9 @@ async def test_resources_and_prompts_are_listed_as_they_may_be_used(
     assert (limited["error"]["code"], decision_of(limited)["rule"]) == (42901, "/resources/a:~1~1*/limits/c")
     assert "result" in await ask("resources/subscribe", uri="a://b")
     assert decision_of(await ask("resources/subscribe", uri="a://secret/x"))["rule"].endswith("secret*/action")
+    wanted = {"notifications": {"resourceSubscriptions": ["a://b", "a://secret/x"]}}
+    listen, headers = modern({"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": wanted})
+    assert decision_of((await gateway.post(listen, **headers))[1])["rule"].endswith("secret*/action")
     assert "result" in await ask("prompts/get", name="review", arguments={"y": "1"})
     denied = await ask("prompts/get", name="review", arguments={"x": "1"})
     assert (denied["error"]["code"], decision_of(denied)["rule"]) == (40301, "/prompts/review/deny_if/args.x-exists")

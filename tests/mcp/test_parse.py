@@ -352,6 +352,10 @@ def test_params_of_other_methods_pass_whole():
         ("completion/complete", '{"ref":{"type":["ref/prompt"],"name":"p"}}'),
         ("completion/complete", '{"ref":{"type":"ref/prompt","uri":"a://b"}}'),
         ("completion/complete", '{"ref":{"type":"ref/resource","uri":5}}'),
+        ("subscriptions/listen", '{"notifications":[]}'),
+        ("subscriptions/listen", '{"notifications":{"resourceSubscriptions":"a://b"}}'),
+        ("subscriptions/listen", '{"notifications":{"resourceSubscriptions":{"a://b":true}}}'),
+        ("subscriptions/listen", '{"notifications":{"resourceSubscriptions":["a://b",null]}}'),
     ],
 )
 def test_what_a_policy_is_to_judge_must_be_named(method, params):
@@ -366,6 +370,17 @@ def test_a_completion_names_a_prompt_or_a_resource(reference):
     """Both kinds of reference pass whole."""
     message = parse_message(message_body(f'"id":1,"method":"completion/complete","params":{{"ref":{reference}}}'))
     assert isinstance(message, Request)
+
+
+def test_a_subscription_names_its_resources_in_one_way():
+    """A server that ignores case would take a look-alike for the list that is judged."""
+    with pytest.raises(MalformedError) as caught:
+        parse_message(
+            message_body(
+                '"id":1,"method":"subscriptions/listen","params":{"notifications":{"resourcesubscriptions":["a://b"]}}'
+            )
+        )
+    assert caught.value.reason == "confusable_member"
 
 
 @pytest.mark.parametrize("params", ["", ',"params":null', ',"params":{}'])

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.mcp.methods import LIST_MEMBERS, METHODS
 from gateway.policy.decision import Call, Kind
-from gateway.proxy.calls import call_of, kind_of_list, reference_of
+from gateway.proxy.calls import call_of, kind_of_list, reference_of, resources_in
 from tests.support.messages import call, request
 
 
@@ -31,6 +31,14 @@ def test_a_completion_follows_what_it_names():
     resource = request("completion/complete", ref={"type": "ref/resource", "name": "p", "uri": "a://{b}"})
     assert reference_of(prompt) == (Kind.PROMPT, "p")
     assert reference_of(resource) == (Kind.RESOURCE, "a://{b}")
+
+
+def test_a_subscription_may_name_resources():
+    """Any number of them, none where it leaves them out."""
+    wanted = {"toolsListChanged": True, "resourceSubscriptions": ["a://b", "a://c"]}
+    assert resources_in(request("subscriptions/listen", notifications=wanted)) == ["a://b", "a://c"]
+    for none in ({}, {"notifications": {}}, {"notifications": {"resourceSubscriptions": None}}):
+        assert resources_in(request("subscriptions/listen", **none)) == []
 
 
 def test_every_list_has_a_kind():

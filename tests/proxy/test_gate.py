@@ -257,3 +257,15 @@ def test_prompts_are_judged_by_their_arguments_and_completions_by_the_name(gate:
     for method in ("resources/read", "resources/subscribe", "resources/unsubscribe"):
         assert gate.decide(judged, request(method, uri="a://b")).verdict is Verdict.ALLOW
         assert gate.decide(judged, request(method, uri="b://b")).rule == "(default deny)"
+
+
+def test_a_subscription_is_judged_by_every_resource_it_names(gate: Gate):
+    """One that is denied denies it all; without any there is nothing to judge."""
+    judged = grant(resources={"a://*": {}})
+
+    def rule(**notifications: object) -> str:
+        return gate.decide(judged, request("subscriptions/listen", notifications=notifications), Era.MODERN).rule
+
+    assert rule(resourceSubscriptions=["a://b", "b://b", "a://c"]) == "(default deny)"
+    for harmless in ({}, {"toolsListChanged": True}, {"resourceSubscriptions": ["a://b", "a://c"]}):
+        assert rule(**harmless) == "(protocol)"
