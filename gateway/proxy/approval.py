@@ -152,14 +152,16 @@ class ApprovalStep:
             return Resolution(grant, _waits(decision, approval), approval)
         if decision.verdict is not Verdict.ALLOW or not is_bound:
             return Resolution(grant, decision, approval if is_bound else None)
-        is_consumed = False
+        may_run = False
         try:
             is_consumed = await self._desk.consume(approval)
+            # A database that is busy takes seconds, in which a reload may have changed everything.
+            may_run = is_consumed and self._identity.renewed(grant).engine.revision == grant.engine.revision
         finally:
-            if not is_consumed:
+            if not may_run:
                 self._gate.settle(grant, decision)
                 self._gate.release(grant, decision)
-        return Resolution(grant, decision if is_consumed else _gone(approval), approval)
+        return Resolution(grant, decision if may_run else _gone(approval), approval)
 
 
 def _terms(pending: Decision) -> ApprovalTerms:

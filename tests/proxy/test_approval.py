@@ -182,6 +182,29 @@ async def test_an_approval_that_another_call_was_faster_to_use_is_refused(
     assert office.is_unspent()
 
 
+@pytest.mark.parametrize("judge", [None, engine(default="deny"), asking_engine(hide=["x"])])
+async def test_a_reload_while_it_is_used_up_runs_nothing(
+    office: Office, monkeypatch: pytest.MonkeyPatch, judge: Engine | None
+):
+    """Neither for a grant that is revoked by then, nor under a policy that nobody has asked."""
+    consume = office.desk.consume
+
+    async def reload_meanwhile(approval: Approval) -> bool:
+        office.grants.now = None if judge is None else office.with_policy(judge)
+        return await consume(approval)
+
+    monkeypatch.setattr(office.desk, "consume", reload_meanwhile)
+    resolving = await office.approved_while_held()
+    await office.approve()
+    if judge is None:
+        with pytest.raises(Refusal):
+            await resolving
+    else:
+        assert (await resolving).decision.verdict is Verdict.DENY
+    assert await office.state() is State.CONSUMED
+    assert office.is_unspent()
+
+
 @pytest.mark.parametrize("error", [StateError("no disk"), asyncio.CancelledError(), RuntimeError("a defect")])
 async def test_what_fails_while_it_is_used_up_spends_nothing(
     office: Office, monkeypatch: pytest.MonkeyPatch, error: BaseException
