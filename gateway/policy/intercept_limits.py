@@ -15,6 +15,7 @@ from gateway.policy.model import Operator
 from gateway.reading.outcome import Path
 
 _RATE: Final = re.compile(r"([1-9][0-9]{0,9})/(minute|hour|day)")
+_STAR: Final = re.compile(r"(?<=\.)\*(?=\.|$)")
 _COUNTERS: Final = "state."
 
 
@@ -49,8 +50,8 @@ def is_on_counter(condition: Condition) -> bool:
 
 
 def literal_path(path: str) -> str:
-    r"""A path of Intercept's in version 1, where `\` and `[` are more than letters of a name."""
-    return path.replace("\\", "\\\\").replace("[", "\\[")
+    r"""A path of Intercept's in version 1, where `\`, `[` and a `*` alone are more than letters of a name."""
+    return _STAR.sub(r"\*", path.replace("\\", "\\\\").replace("[", "\\["))
 
 
 def limit_of_rate(scope: str, rate: str, at: Path) -> dict[str, object]:

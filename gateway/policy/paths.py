@@ -57,6 +57,10 @@ def _steps(path: str, text: str) -> tuple[fastpath.Step, ...]:
         if step is None:
             raise ValueError(_mistake(path[position:], text))
         position = step.end()
+        if step[1] == "*":
+            raise ValueError(
+                rf"the path `{text}` has `.*`; write `[*]` for each element, or `\*` for a key of that name"
+            )
         if step[1] is not None:
             steps.append(_ESCAPED.sub(r"\1", step[1]))
         else:

@@ -148,3 +148,4 @@ def test_arguments_are_no_counters():
 def test_only_dots_mean_something_in_a_path():
     """Every other character is part of a name, and stays one in version 1."""
     assert literal_path(r"args.a\b[0].c") == r"args.a\\b\[0].c"
+    assert literal_path("args.*.a*.*") == r"args.\*.a*.\*"
