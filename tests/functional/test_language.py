@@ -301,7 +301,8 @@ async def test_an_anchored_pattern_is_anchored_to_the_text(
 
 async def test_a_call_that_needs_approval_does_not_run_unasked(start_gateway: StartGateway, upstream: ScriptedUpstream):
     """The agent is told that it waits for a person, and by which rule."""
-    asking = {"approve_if": [{"conditions": [{"path": "args.action", "op": "eq", "value": "remove"}]}]}
+    remove = {"path": "args.action", "op": "eq", "value": "remove"}
+    asking = {"approve_if": [{"conditions": [remove]}], "approval": {"hold": 0}}
     gateway = await start_gateway({"seed": policy(tools={"t": asking})})
     answer = await gateway.call("t", {"action": "remove"})
     assert decision_of(answer)["rule"] == "/tools/t/approve_if/args.action-eq"
