@@ -17,6 +17,7 @@ _COMMANDS: Final = {
     "stdio": "connect one agent over standard input and output",
     "check": "check policies and configurations",
     "explain": "say why a call is decided as it is",
+    "diff": "show what changes between two policies",
     "test": "run golden cases against a policy",
     "grant": "make tokens for agents",
     "approvals": "decide on calls that wait for approval",

@@ -31,6 +31,8 @@ class JudgedCheck(msgspec.Struct, frozen=True):
     name: str
     check: Any
     """A `jsonschema_rs.Validator`, or a `ServerCheck` by the server's own schema."""
+    wanted: str
+    """What the arguments must fit, in words or as canonical JSON."""
 
 
 class JudgedLimit(msgspec.Struct, frozen=True):

@@ -113,7 +113,6 @@ def never_fits(target: str, counter: Counter, *, on_deny: str | None) -> str:
 
 def bad_cost(path: ArgumentPath, arguments: object, *, on_deny: str | None) -> str:
     """For a call whose cost is to be read from an argument that names none."""
-    place = f"args{''.join(f'[{step}]' if isinstance(step, int) else f'.{step}' for step in path.steps)}"
     try:
         sent = value_at(arguments, path)
     except LookupError:
@@ -123,7 +122,7 @@ def bad_cost(path: ArgumentPath, arguments: object, *, on_deny: str | None) -> s
             found = "none" if sent is None else type_name(sent)
         case _:
             found = "a negative number" if sent < 0 else "a fraction"
-    text = f"{place} says what the call costs, so it must be a whole number from 0 on; the call sent {found}."
+    text = f"{path.text} says what the call costs, so it must be a whole number from 0 on; the call sent {found}."
     return f"{_sentence(on_deny)} {text}" if on_deny else text
 
 

@@ -29,6 +29,11 @@ class ArgumentPath(msgspec.Struct, frozen=True):
         """Whether it may lead to several values."""
         return fastpath.EACH in self.steps
 
+    @property
+    def text(self) -> str:
+        """The path as a document writes it, `length()` aside."""
+        return "args" + "".join(map(_written, self.steps))
+
 
 class Misfit(msgspec.Struct, frozen=True):
     """A value of another JSON type than is wanted where it stands."""
@@ -126,6 +131,12 @@ def find_misfit(
         value = _take(value, step)
         place += "." + _SPECIAL.sub(r"\\\1", step) if isinstance(step, str) else f"[{step}]"
     return Misfit(place, value, None) if value is not None and is_misfit(value) else None
+
+
+def _written(step: fastpath.Step) -> str:
+    if isinstance(step, str):
+        return "." + _SPECIAL.sub(r"\\\1", step)
+    return "[*]" if step == fastpath.EACH else f"[{step}]"
 
 
 def _take(container: Any, step: fastpath.Step) -> Any:

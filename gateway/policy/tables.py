@@ -115,7 +115,9 @@ class _Compiler:
 
     def _validated(self, table: CallTable, validate: Validate, tool: str) -> CallTable:
         """The same table, with a check by the server's own schema of this tool after all others."""
-        check = JudgedCheck(f"{table.name}/validate", ServerCheck(self._schemas, tool, whole=validate.schema))
+        server = ServerCheck(self._schemas, tool, whole=validate.schema)
+        wanted = "the server's schema" if validate.schema else "the server's required arguments"
+        check = JudgedCheck(f"{table.name}/validate", server, wanted)
         checks = (*table.checks, check)
         made = table_of(table.name, table.require, table.deny_if, checks, table.approve_if, table.limits)
         return msgspec.structs.replace(table, checks=checks, program=made.program)
@@ -204,7 +206,8 @@ def _judged_rules(place: str, rules: Iterable[Rule]) -> Iterator[JudgedRule]:
 def _policy_checks(places: Iterable[Place]) -> Iterator[JudgedCheck]:
     for place, rules in places:
         if rules.arguments is not None:
-            yield JudgedCheck(f"{place}/arguments", compile_schema(rules.arguments))
+            wanted = msgspec.json.encode(rules.arguments, order="sorted").decode()
+            yield JudgedCheck(f"{place}/arguments", compile_schema(rules.arguments), wanted)
 
 
 def _holds(places: Iterable[Place]) -> Iterator[ConcurrencyHold]:

@@ -4,6 +4,7 @@ import argparse
 import io
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -189,3 +190,44 @@ def test_nothing_is_printed_of_a_policy_with_problems(write, capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("intercept.yaml:5:22: /tools/a/rules/0/rate_limit: `5/week` is not a rate;")
+
+
+UNWISE = POLICY.replace('"limits":', '"action": "deny", "limits":')
+
+
+def test_what_is_unwise_is_a_warning(write, capsys):
+    """With its place, on stderr; the exit code stays 0, unless --strict says otherwise."""
+    write("one.json", UNWISE)
+    assert run("one.json") == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("ok: one.json: ")
+    assert err.startswith("warning: one.json:6:")
+    assert "/tools/cancel_task/action: denies every call" in err
+    assert run("--strict", "one.json") == 1
+
+
+def test_the_servers_tools_tell_more(write, capsys):
+    """A name that the server does not have gets the nearest."""
+    write("one.json", POLICY.replace('"cancel_task"', '"cancel_tusk"'))
+    assert run("one.json", "--tools", "binassist") == 0
+    assert "the server has no tool `cancel_tusk`; did you mean `cancel_task`?" in capsys.readouterr().err
+
+
+def test_programs_get_problems_and_warnings(write, capsys):
+    """File by file."""
+    write("one.json", UNWISE)
+    write("two.json", '{"version": "1", "default": "never"}')
+    assert run("--json", "one.json", "two.json") == 1
+    out, err = capsys.readouterr()
+    good, bad = json.loads(out)
+    assert err == ""
+    assert (good["file"], good["ok"], len(good["warnings"])) == ("one.json", True, 1)
+    assert (bad["ok"], bad["problems"][0]["place"]) == (False, "two.json:1:18: /default")
+
+
+def test_the_recommended_policies_have_no_warnings(capsys):
+    """What the project itself recommends is wise by its own lints."""
+    folder = Path(__file__).parents[2] / "gateway" / "catalog" / "policies"
+    files = [str(path) for path in folder.glob("*.json")]
+    assert run("--strict", *files, "--tools", "binassist") == 0
+    assert capsys.readouterr().err == ""
