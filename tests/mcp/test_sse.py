@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.mcp.sse import EventSplitter, EventTooLargeError, encode_event, event_data, event_name, replace_data
+from tests.support.event_reader import read_by_the_standard
 
 ENDS = (b"\r", b"\n", b"\r\n")
 LINES = (
@@ -22,21 +23,6 @@ STREAMS = st.builds(
         max_size=30,
     ),
 )
-
-
-def read_by_the_standard(stream: bytes) -> list[bytes]:
-    """The data of every event that a reader dispatches (HTML Standard, section 9.2.6)."""
-    dispatched, data = [], None
-    *lines, _unterminated = re.split(rb"\r\n|\r|\n", stream.removeprefix(b"\xef\xbb\xbf"))
-    for line in lines:
-        field, _, value = line.partition(b":")
-        if not line:
-            if data is not None:
-                dispatched.append(b"\n".join(data))
-            data = None
-        elif field == b"data":
-            data = [*(data or []), value[1:] if value[:1] == b" " else value]
-    return dispatched
 
 
 def cut(stream: bytes, chunks: list[bytes]) -> list[bytes]:
