@@ -3,18 +3,22 @@
 PYTHON ?= python3
 VENV := .venv/bin
 OURS := .[demo,dev]
+ALL := .[demo,dev,fuzz]
 CLIENTS := $(patsubst tests/clients/%.txt,.venv-clients/%/installed,$(wildcard tests/clients/*.txt))
 CORE := _fastpath _matching _scan
 # What the compiled modules are called depends on the Python that loads them.
 SUFFIX := $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))' 2>/dev/null)
 EXTENSIONS := $(CORE:%=gateway/%$(SUFFIX))
 PIP := $(VENV)/python -m pip --disable-pip-version-check --quiet
+SANITIZED := build/sanitized
+SANITIZED_TESTS := tests/differential tests/fuzz tests/store tests/mcp/test_strict_json.py tests/test_fastpath.py
 # Forced, both Cython and the compiler, because they look at the .pyx alone and setup.py decides how it is built.
 COMPILE := CYTHON_FORCE_REGEN=1 $(VENV)/python setup.py --quiet build_ext --inplace --force
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run demo test coverage check conformance matrix storm kills bench build clients node dist pins clean dashboards grafana-check grafana-preview
+.PHONY: help run demo test coverage check conformance matrix fuzz sanitize storm kills bench build clients node dist
+.PHONY: pins clean dashboards grafana-check grafana-preview
 
 help: ## List what make can do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -62,6 +66,22 @@ conformance: build node ## Run the official conformance suite with and without t
 matrix: build clients node ## Put every official client through the gateway, and show what each can do
 	$(VENV)/python -m tests.matrix.run --install build/node-clients --node build/node --out build/matrix
 
+fuzz: build .venv/fuzzer ## Look for inputs that break a claim of fuzz/, for two minutes (SECONDS=120)
+	$(VENV)/python -m fuzz.run $(or $(SECONDS),120)
+
+# A copy, so that nothing else ever loads what was built for this. Python's own allocator would hide small overruns,
+# and a capture of the descriptors the sanitizer's report.
+sanitize: build ## Run the core's tests on a core compiled with AddressSanitizer and UndefinedBehaviorSanitizer
+	rm -rf $(SANITIZED)
+	mkdir -p $(SANITIZED)
+	cp -R gateway tests fuzz setup.py pyproject.toml README.md LICENSE $(SANITIZED)
+	rm -f $(SANITIZED)/gateway/*.so
+	cd $(SANITIZED) && GATEWAY_SANITIZE=address,undefined $(COMPILE:$(VENV)%=$(CURDIR)/$(VENV)%)
+	for module in $(CORE); do grep -q __asan_report $(SANITIZED)/gateway/$$module$(SUFFIX) || exit 1; done
+	cd $(SANITIZED) && LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
+	  UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 PYTHONMALLOC=malloc PYTHONPATH=. \
+	  $(CURDIR)/$(VENV)/python -m pytest --capture=sys $(SANITIZED_TESTS)
+
 breakages: build ## Break the gateway on purpose, in copies, and see that the tests notice
 	$(VENV)/python tests/breakages/run.py
 
@@ -96,7 +116,7 @@ dist: build ## Build the source archive and the wheel, and try the wheel in an e
 	build/wheel-trial/bin/gateway --version
 
 pins: .venv/installed ## Renew every pinned version with what is newest today
-	$(call pin,constraints.txt,$(OURS))
+	$(call pin,constraints.txt,$(ALL))
 	$(call pin,tests/clients/mcp1.txt,mcp==1.30.0)
 	$(call pin,tests/clients/fastmcp4.txt,fastmcp==4.1.2)
 
@@ -109,6 +129,10 @@ clean: ## Remove everything that make has made
 	$(PYTHON) -m venv .venv
 	$(PIP) install --constraint constraints.txt setuptools cython
 	$(PIP) install --constraint constraints.txt --no-build-isolation --editable '$(OURS)'
+	touch $@
+
+.venv/fuzzer: constraints.txt | .venv/installed
+	$(PIP) install --constraint constraints.txt atheris
 	touch $@
 
 # One run compiles all of them.
