@@ -1,4 +1,4 @@
-"""What the documents show works as shown: policies, configurations, commands, links, names of metrics and rules."""
+"""What the documents show works as shown: policies, configurations, commands, links, names of metrics and of tests."""
 
 import os
 import re
@@ -17,7 +17,10 @@ from gateway.policy.load import load_policy
 from tests.support.processes import GatewayProcess
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PROMISES = ROOT / "THREAT_MODEL.md"
+ATTACKS = ROOT / "docs" / "security.md"
+AT_THE_ROOT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+DOCUMENTS = [*AT_THE_ROOT, PROMISES, *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks(path: Path, language: str) -> list[str]:
@@ -139,3 +142,39 @@ def test_every_decision_has_a_number_of_its_own():
     numbers = [int(page.name[:4]) for page in pages]
     assert numbers == list(range(1, len(pages) + 1))
     assert [page.read_text().split(".", 1)[0] for page in pages] == [f"# {number}" for number in numbers]
+
+
+@pytest.mark.parametrize("path", [PROMISES, ATTACKS], ids=lambda path: path.name)
+def test_every_test_that_is_named_exists(path: Path):
+    """A proof that a document names is a file of tests, or a test in one."""
+    named = re.findall(r"`(tests/[^`]+)`", path.read_text())
+    missing = [name for name in named if name != "tests/" and not is_there(*name.partition("::")[::2])]
+    assert missing == []
+
+
+def is_there(path: str, test: str) -> bool:
+    """Whether there is this file, with this test where one is named."""
+    file = ROOT / path
+    return file.is_file() and (
+        not test or re.search(rf"^(?:async )?def {test}\(", file.read_text(), re.MULTILINE) is not None
+    )
+
+
+def test_every_guarantee_has_a_proof():
+    """G1 to G12 are all promised, each with a test."""
+    _, *promises = re.split(r"^\*\*G(?=\d+\. )", PROMISES.read_text(), flags=re.MULTILINE)
+    assert [int(promise.partition(".")[0]) for promise in promises] == list(range(1, 13))
+    assert all("`tests/" in promise.partition("\n##")[0] for promise in promises)
+
+
+def test_every_attack_has_a_proof_or_is_not_ours():
+    """A row of docs/security.md names a test, or says that it is not ours and why."""
+    tables = ATTACKS.read_text().partition("## Fuzzing")[0]
+    rows = [
+        line.strip("|").split("|")
+        for line in tables.splitlines()
+        if line.startswith(("| MCP", "| CVE", "| GO", "| GHSA"))
+    ]
+    assert len(rows) >= 25
+    for risk, answer, tests in rows:
+        assert "`tests/" in tests or answer.strip().startswith("not ours: "), risk
