@@ -148,7 +148,7 @@ def test_every_decision_has_a_number_of_its_own():
 def test_every_test_that_is_named_exists(path: Path):
     """A proof that a document names is a file of tests, or a test in one."""
     named = re.findall(r"`(tests/[^`]+)`", path.read_text())
-    missing = [name for name in named if name != "tests/" and not is_there(*name.partition("::")[::2])]
+    missing = [name for name in named if not is_there(*name.partition("::")[::2])]
     assert missing == []
 
 
@@ -173,7 +173,7 @@ def test_every_attack_has_a_proof_or_is_not_ours():
     rows = [
         line.strip("|").split("|")
         for line in tables.splitlines()
-        if line.startswith(("| MCP", "| CVE", "| GO", "| GHSA"))
+        if line.startswith("| ") and not line.startswith(("| risk |", "| hole |"))
     ]
     assert len(rows) >= 25
     for risk, answer, tests in rows:
