@@ -133,7 +133,7 @@ def _of_config(config: Config, call: Call, args: argparse.Namespace, schemas: Sc
         budget = MemoryBudget(counters, grant=grant.label).in_session(args.session)
         return _Looked(subject, engine, budget, notes)
     spent = GrantBudget(store, InFlight(), grant.server, grant.policy, grant.label, counters)
-    return _Looked(subject, engine, spent.in_session(args.session), notes)
+    return _Looked(subject, engine, spent.in_session(args.session, clock.monotonic_ns()), notes)
 
 
 def _holds(engine: Engine, call: Call) -> bool:

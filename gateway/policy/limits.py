@@ -38,6 +38,11 @@ class Counter(msgspec.Struct, frozen=True):
         """The most that can be spent at one moment."""
         return self.burst if self.kind == fastpath.TOKEN_BUCKET else self.maximum
 
+    @property
+    def rest_ns(self) -> int:
+        """How long after the last call nothing of what was spent matters any more."""
+        return self.window_ns * max(1, -(-self.capacity // self.maximum))
+
 
 def is_weighted(limit: Limit) -> bool:
     """Whether a call may cost something else than 1 by this limit."""

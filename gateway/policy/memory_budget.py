@@ -86,8 +86,11 @@ class MemoryBudget:
         """How many calls of the grant `busy` says there are under this rule."""
         return self.busy.get(name, 0)
 
-    def in_session(self, session: str | None) -> "MemoryBudget":
-        """The budget within one session, which has the same calls in flight; the grant's own for None."""
+    def in_session(self, session: str | None, now_ns: int = 0) -> "MemoryBudget":
+        """The budget within one session, which has the same calls in flight; the grant's own for None.
+
+        There is no bound on sessions here, so the time does not matter.
+        """
         if session is None:
             return self
         if session not in self._sessions:

@@ -10,14 +10,15 @@ from gateway.policy.limits import Counter, core_limit
 from gateway.proxy.in_flight import InFlight
 from gateway.store.counters import CounterSpec, CounterStore
 
-# What is forgotten beyond them is only where a session's counters are: the counters themselves stay in the table.
+# How much of the table the sessions of one grant may take up, whoever opens them: all grants share it.
 MAX_SESSIONS: Final = 1024
+MAX_SESSION_WORDS: Final = 1 << 16
 
 
 class SessionBudgets(Budget, Protocol):
     """A budget that knows those of its sessions."""
 
-    def in_session(self, session: str | None) -> Budget:
+    def in_session(self, session: str | None, now_ns: int) -> Budget:
         """The budget within one session of the protocol's; None where there is none."""
         ...
 
@@ -48,8 +49,13 @@ class GrantBudget:
         self._grant = grant
         self._counters = counters
         self._session = session
-        self._has_sessions = any(counter.scope == "session" for counter in counters)
+        by_session = [counter for counter in counters if counter.scope == "session"]
+        words = sum(fastpath.block_length(counter.kind, counter.maximum) for counter in by_session)
+        self._most_sessions = max(1, min(MAX_SESSIONS, MAX_SESSION_WORDS // words)) if words else 0
+        self._rest_ns = max((counter.rest_ns for counter in by_session), default=0)
         self._sessions: collections.OrderedDict[str, GrantBudget] = collections.OrderedDict()
+        """Those that may have spent something, the one used longest ago first."""
+        self._used_ns = 0
         self._used: dict[int, fastpath.Limit] = {}
         """For the counters that have been found: what asks how much is left of them."""
 
@@ -74,19 +80,31 @@ class GrantBudget:
         for budget in self._sessions.values():
             yield from budget.headroom(now_ns, wall_ns)
 
-    def in_session(self, session: str | None) -> "GrantBudget":
-        """The budget within one session; the grant's own where no counter is counted by sessions."""
-        if session is None or not self._has_sessions:
+    def in_session(self, session: str | None, now_ns: int) -> "GrantBudget":
+        """The budget within one session.
+
+        It is the grant's own where no counter is counted by sessions, and for a session that is new while as many as
+        the grant may have are not at rest. `now_ns` is monotonic.
+        """
+        if session is None or not self._most_sessions:
             return self
         budget = self._sessions.get(session)
         if budget is None:
+            self._forget_rested(now_ns)
+            if len(self._sessions) >= self._most_sessions:
+                return self
             owner = (self._server, self._policy, self._grant)
-            budget = GrantBudget(self._store, self._in_flight, *owner, self._counters, session)
-            self._sessions[session] = budget
+            budget = self._sessions[session] = GrantBudget(
+                self._store, self._in_flight, *owner, self._counters, session
+            )
+        budget._used_ns = now_ns
         self._sessions.move_to_end(session)
-        while len(self._sessions) > MAX_SESSIONS:
-            self._sessions.popitem(last=False)
         return budget
+
+    def _forget_rested(self, now_ns: int) -> None:
+        """Let sessions go whose counters hold no information any more."""
+        while self._sessions and next(iter(self._sessions.values()))._used_ns <= now_ns - self._rest_ns:
+            self._sessions.popitem(last=False)
 
     def _scope_value(self, counter: Counter) -> str:
         match counter.scope:

@@ -114,7 +114,7 @@ class Gate:
 
     def _by_rules(self, grant: Grant, request: Request, call: Call, session: str | None) -> Decision:
         now_ns, wall_ns = self._clock.monotonic_ns(), self._clock.wall_ns()
-        decision = grant.engine.decide(call, grant.budget.in_session(session), now_ns, wall_ns)
+        decision = grant.engine.decide(call, grant.budget.in_session(session, now_ns), now_ns, wall_ns)
         if decision.verdict is Verdict.ALLOW:
             if call.is_free:
                 self._rounds.close(grant.server, grant.label, request)

@@ -79,10 +79,11 @@ def carry(old: CounterSpec, body: Sequence[int], new: CounterSpec, now_ns: int, 
     """The body of a bucket whose counter was edited from `old` to `new` (policy.md, "Limits").
 
     A changed `max` keeps the calls made, newest first, those of a sliding window that are too many for the core
-    in words of their own; a changed window keeps their times; a changed
-    algorithm charges what was spent in the last window (the longer of the two) as of now. Only what the
-    old words still know can be carried: a token bucket knows what it has not won back yet, a fixed
-    window how many calls it saw but not when, so all of them count if any may be in the new window.
+    in words of their own; a changed window keeps their times; a changed algorithm charges what was spent in the last
+    window (the longer of the two) as of now, as far as the new one can hold it. Only what the old words still know can
+    be carried: a token bucket knows what it has not won back yet, a fixed window how many calls it saw but not when,
+    so all of them count if any may be in the new window. A token bucket of another rate is empty at most: debts in
+    tokens of a fast one would take a slow one months to win back.
     """
     if old.kind != new.kind:
         span_ns = max(old.window_ns, new.window_ns)
@@ -97,6 +98,9 @@ def carry(old: CounterSpec, body: Sequence[int], new: CounterSpec, now_ns: int, 
             return [_refile(old, body[0], new, wall_ns)]
         case fastpath.TOKEN_BUCKET:
             behind_ns = max(0, body[0] - now_ns)
+            if new.interval_ns == old.interval_ns:
+                # Kept whole where only the burst has changed, so that lowering it for a moment gives nothing back.
+                return [body[0] if behind_ns else 0]
             return [_arrival(new, -(-behind_ns * new.interval_ns // old.interval_ns), now_ns)]
         case unknown:
             raise ValueError(f"no algorithm has the number {unknown}")

@@ -33,7 +33,7 @@ def budget(store: CounterStore, grant: str, scope: str, in_flight: InFlight | No
 
 def place(budget: GrantBudget, session: str | None = None) -> int:
     """Where the counter lives: the word that changes when it is spent on."""
-    found = budget.in_session(session)
+    found = budget.in_session(session, 1)
     found.bind(0)
     _, _, _, receipt = fastpath.decide(_program(), {}, found.words, found.slots, 1, 1)
     assert receipt is not None
@@ -56,24 +56,34 @@ def test_scopes_say_what_is_counted_apart(store: CounterStore):
     assert places["session"][0] == places["grant"][0]
 
 
-def test_a_session_is_found_again(store: CounterStore, monkeypatch: pytest.MonkeyPatch):
-    """Even when the budget had forgotten it: the counter is kept under the session's id."""
+def test_more_sessions_than_a_grant_may_have_share_its_own_budget(store: CounterStore, monkeypatch: pytest.MonkeyPatch):
+    """Opening sessions takes no room from other grants; one whose window has passed makes place for another."""
     monkeypatch.setattr(budget_module, "MAX_SESSIONS", 2)
     alice = budget(store, "alice", "session")
-    first = place(alice, "s1")
-    kept = alice.in_session("s1")
-    assert alice.in_session("s1") is kept
-    for session in ("s2", "s3"):
-        place(alice, session)
-    assert alice.in_session("s1") is not kept
-    assert place(alice, "s1") == first
+    first, second = (alice.in_session(session, 1) for session in ("s1", "s2"))
+    assert first is alice.in_session("s1", 2)
+    assert len({id(alice), id(first), id(second)}) == 3
+    minute_ns = 60_000_000_000
+    assert alice.in_session("s3", minute_ns) is alice
+    assert alice.in_session("s3", minute_ns + 1) is not alice
+    assert alice.in_session("s1", minute_ns + 2) is first
+    assert alice.in_session("s2", minute_ns + 2) is alice
+
+
+def test_long_counters_leave_room_for_fewer_sessions(store: CounterStore, monkeypatch: pytest.MonkeyPatch):
+    """What counts is how many words they take; one session has its own budget in any case."""
+    for words, sessions in ((10, 2), (1, 1)):
+        monkeypatch.setattr(budget_module, "MAX_SESSION_WORDS", words)
+        alice = budget(store, "alice", "session")
+        found = [alice.in_session(f"s{number}", 1) for number in range(4)]
+        assert [one is alice for one in found].count(False) == sessions
 
 
 def test_without_counters_of_sessions_there_is_one_budget(store: CounterStore):
     """Nothing is kept for each session that comes by."""
     alice = budget(store, "alice", "grant")
-    assert alice.in_session("s") is alice
-    assert alice.in_session(None) is alice
+    assert alice.in_session("s", 1) is alice
+    assert alice.in_session(None, 1) is alice
 
 
 def test_calls_in_flight_are_the_grants_in_whatever_session(store: CounterStore):
@@ -81,7 +91,7 @@ def test_calls_in_flight_are_the_grants_in_whatever_session(store: CounterStore)
     in_flight = InFlight()
     alice = budget(store, "alice", "session", in_flight)
     in_flight.take(("binassist", "alice"), ["r"])
-    assert alice.in_flight("r") == alice.in_session("s").in_flight("r") == 1
+    assert alice.in_flight("r") == alice.in_session("s", 1).in_flight("r") == 1
     assert budget(store, "bob", "session", in_flight).in_flight("r") == 0
 
 
@@ -90,11 +100,11 @@ def test_a_full_table_has_no_room_for_another_session(store: CounterStore):
     alice = budget(store, "alice", "session")
     now_ns = ManualClock().monotonic_ns()
     for number in range(8):
-        found = alice.in_session(str(number))
+        found = alice.in_session(str(number), now_ns)
         found.bind(0)
         fastpath.decide(_program(), {}, found.words, found.slots, now_ns, 0)
     with pytest.raises(CountersFullError):
-        alice.in_session("one more").bind(0)
+        alice.in_session("one more", now_ns).bind(0)
 
 
 def _program() -> fastpath.Program:

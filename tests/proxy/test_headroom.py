@@ -44,7 +44,7 @@ def limit(scope: str = "grant", **more: Any) -> dict[str, Any]:
 
 def call(caller: Grant, tool: str = "t", session: str | None = None) -> None:
     """One call that passes."""
-    budget = caller.budget.in_session(session)
+    budget = caller.budget.in_session(session, CLOCK.monotonic_ns())
     caller.engine.decide(Call(Kind.TOOL, tool, {}), budget, CLOCK.monotonic_ns(), CLOCK.wall_ns())
 
 

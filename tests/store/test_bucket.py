@@ -136,6 +136,14 @@ def test_a_fixed_window_of_another_length_takes_the_calls_that_may_be_in_it(old_
     assert carry(fixed(9, old_window), [old_word], fixed(5, new_window), NOW, WALL) == [expected]
 
 
+def test_a_burst_that_is_lowered_and_raised_again_gives_nothing_back():
+    """Of eight tokens spent at once, none comes back by way of a burst of one."""
+    wide, narrow = (CounterSpec(fastpath.TOKEN_BUCKET, MINUTE, 6, burst) for burst in (8, 1))
+    spent = [NOW + 80 * SECOND]
+    assert carry(narrow, carry(wide, spent, narrow, NOW, WALL), wide, NOW, WALL) == spent
+    assert carry(wide, [NOW - 1], narrow, NOW, WALL) == [0]
+
+
 def test_a_token_bucket_keeps_the_tokens_it_is_missing():
     """Three of ten tokens missing are three of five, or of ten in an hour; never more than there can be."""
     behind = [NOW + 18 * SECOND]
