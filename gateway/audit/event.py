@@ -59,6 +59,8 @@ class DecisionRecord(msgspec.Struct, frozen=True, tag="decision", tag_field="typ
     limit_max: int | None = None
     """The most that the counter admits."""
     remaining: int | None = None
+    free: bool = False
+    """Whether it was allowed as a further round of another call, which spends on no limit."""
     request_bytes: int = 0
     arrival_ms: float = 0.0
     """How long before `time` the first header was read."""

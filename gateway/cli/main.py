@@ -18,6 +18,7 @@ _COMMANDS: Final = {
     "check": "check policies and configurations",
     "explain": "say why a call is decided as it is",
     "diff": "show what changes between two policies",
+    "replay": "judge the calls of the audit journal by a draft of a policy",
     "test": "run golden cases against a policy",
     "grant": "make tokens for agents",
     "approvals": "decide on calls that wait for approval",

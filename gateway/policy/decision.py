@@ -89,3 +89,5 @@ class Decision(msgspec.Struct, frozen=True):
     shadow: tuple[ShadowOutcome, ...] = ()
     holds: tuple[ConcurrencyHold, ...] = ()
     """What the gate takes for an allowed call, and gives back when its exchange is over."""
+    is_free: bool = False
+    """Whether the call was allowed without meeting its limits, as a further round of another."""

@@ -118,6 +118,7 @@ class Gate:
         if decision.verdict is Verdict.ALLOW:
             if call.is_free:
                 self._rounds.close(grant.server, grant.label, request)
+                decision = msgspec.structs.replace(decision, is_free=True)
             self._in_flight.take((grant.server, grant.label), [hold.name for hold in decision.holds])
         return decision
 

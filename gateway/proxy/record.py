@@ -359,6 +359,7 @@ class Exchange:
             arguments_hash=recorded_arguments.fingerprint(self._recorder.journal, message),
             limit_max=limit.limit if limit else None,
             remaining=limit.remaining if limit else None,
+            free=decision.is_free,
             request_bytes=self._request_bytes,
             arrival_ms=round((self._recorder.clock.monotonic_ns() - self._arrived_ns) / 1e6, 3),
         )

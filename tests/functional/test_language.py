@@ -254,6 +254,9 @@ async def test_only_a_round_that_was_asked_for_is_free(start_gateway: StartGatew
     assert not await call({"a": 1}, "s")
     assert await call({"a": 1}, "s", "other")
     assert not await call({"a": 1}, "s", "other")
+    # The records tell which rounds were free, so that a replay can too.
+    decisions = [record for record in gateway.records() if record["type"] == "decision"]
+    assert [number for number, record in enumerate(decisions) if record.get("free")] == [1, 6]
 
 
 async def test_shadow_rules_are_seen_in_records_and_metrics_alone(
