@@ -13,6 +13,7 @@ import msgspec
 
 from gateway.cli import tool_source
 from gateway.cli.explained import as_plain, as_table
+from gateway.cli.recorded import explain_record, find_decision
 from gateway.cli.sources import read_policy, read_text
 from gateway.cli.terminal import Paint
 from gateway.clock import Clock, SystemClock
@@ -22,7 +23,7 @@ from gateway.errors import GatewayError, StateError
 from gateway.policy.budget import Budget
 from gateway.policy.decision import Call, Decision, Kind
 from gateway.policy.engine import NO_POLICY, Engine, Judge
-from gateway.policy.explain import explain
+from gateway.policy.explain import Explanation, explain
 from gateway.policy.memory_budget import MemoryBudget
 from gateway.policy.schemas import SchemaSource
 from gateway.policy.tables import compile_policy
@@ -54,7 +55,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Say why a call is decided as it is: every step of the evaluation in order, the rule that "
         "decides, and where each limit stands now. Nothing is spent.",
     )
-    parser.add_argument("target", metavar="TOOL", help="the tool that is called")
+    parser.add_argument("target", metavar="TOOL", nargs="?", help="the tool that is called")
+    parser.add_argument(
+        "--decision", metavar="ID", help="instead of TOOL: a decision that was recorded, by the id that the agent got"
+    )
     parser.add_argument(
         "--kind", choices=[kind.name.lower() for kind in Kind], default="tool", help="of TOOL (default: %(default)s)"
     )
@@ -79,24 +83,40 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Print the explanation. Returns 0 whatever the verdict; GatewayError for what cannot be looked at."""
+    if (args.target is None) is (args.decision is None):
+        raise GatewayError("explain: name the TOOL that is called, or a --decision that was recorded")
+    schemas = tool_source.schemas_of(tool_source.tools_from(args))
+    if args.decision is not None:
+        return _explain_recorded(args, schemas)
     kind = next(kind for kind in Kind if kind.name.lower() == args.kind)
     call = Call(kind, args.target, arguments_from(args.args), args.approved)
-    schemas = tool_source.schemas_of(tool_source.tools_from(args))
     clock = SystemClock()
     if args.policy is not None:
         looked = _of_policy(args, schemas)
     else:
         looked = _of_config(load_config(args.config), call, args, schemas, clock)
     explanation = explain(looked.judge, call, looked.budget, clock.monotonic_ns(), clock.wall_ns())
-    subject = {**looked.subject, "revision": looked.judge.revision}
-    if args.json:
-        print(json.dumps({**subject, **as_plain(explanation), "notes": looked.notes}, indent=2))
-        return 0
+    _print(explanation, {**looked.subject, "revision": looked.judge.revision}, looked.notes, as_json=args.json)
+    return 0
+
+
+def _explain_recorded(args: argparse.Namespace, schemas: SchemaSource) -> int:
+    config = load_config(args.config)
+    record = find_decision(config.state_dir / "audit", args.decision)
+    found = explain_record(record, [Engine(compile_policy(policy, schemas)) for policy in config.policies.values()])
+    subject = {name: str(record.get(name, "")) for name in ("id", "time", "grant", "server", "target", "policy")}
+    _print(found.explanation, {**subject, "revision": record.get("revision", "")}, found.notes, as_json=args.json)
+    return 0
+
+
+def _print(explanation: Explanation, subject: dict[str, str], notes: list[str], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({**subject, **as_plain(explanation), "notes": notes}, indent=2))
+        return
     print(as_table(explanation, Paint(sys.stdout)))
     print("\n" + ", ".join(f"{name} {visible(value)}" for name, value in subject.items() if value))
-    for note in looked.notes:
+    for note in notes:
         print(f"note: {note}")
-    return 0
 
 
 def arguments_from(text: str) -> dict[str, Any]:

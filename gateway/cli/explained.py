@@ -17,6 +17,12 @@ _MARK = "->"
 
 def as_table(explanation: Explanation, paint: Paint) -> str:
     """The decision, then every step with the decisive one marked; steps after it are dimmed."""
+    decision = explanation.decision
+    lines = [f"{decision.verdict} by {visible(decision.rule)}"]
+    if decision.message:
+        lines.append(f"the agent is told: {visible(decision.message)}")
+    if not explanation.steps:
+        return "\n".join(lines)
     rows, styles = [_HEADS], ["bold"]
     is_reached = True
     for step in explanation.steps:
@@ -24,10 +30,6 @@ def as_table(explanation: Explanation, paint: Paint) -> str:
         rows.append((_MARK if is_decisive else "", step.stage, step.rule, _verdict(step, is_reached), looked_at(step)))
         styles.append("bold" if is_decisive else "" if is_reached else "dim")
         is_reached = is_reached and not is_decisive
-    decision = explanation.decision
-    lines = [f"{decision.verdict} by {visible(decision.rule)}"]
-    if decision.message:
-        lines.append(f"the agent is told: {visible(decision.message)}")
     return "\n".join([*lines, "", columns(rows, [style or None for style in styles], paint)])
 
 

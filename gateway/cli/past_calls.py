@@ -39,7 +39,7 @@ def past_calls(records: Iterable[Record], *, policy: str | None = None) -> Itera
         match record:
             case {"type": "outcome"}:
                 yield PastEnd(record["id"], record.get("rolled_back", False))
-            case {"type": "decision"} if _is_judged(record) and policy in (None, record.get("policy", "")):
+            case {"type": "decision"} if is_judged(record) and policy in (None, record.get("policy", "")):
                 yield past_call(record)
             case _:
                 pass
@@ -67,7 +67,8 @@ def past_call(record: Record) -> PastCall:
     )
 
 
-def _is_judged(record: Record) -> bool:
+def is_judged(record: Record) -> bool:
+    """Whether a policy has judged the message of a decision's record."""
     return record["method"] in _KINDS and record["verdict"] != Verdict.ERROR and record["rule"] not in _BEFORE_POLICIES
 
 

@@ -113,3 +113,10 @@ def test_a_grant_is_named_unless_there_is_one(write, tmp_path: Path, capsys: pyt
     assert main(["explain", "t", "--config", config, "--grant", "alise"]) == 1
     assert "did you mean `alice`?" in capsys.readouterr().err
     assert told(capsys, "t", "--config", config, "--grant", "bob")["decision"]["rule"] == "(no policy)"
+
+
+def test_a_tool_or_a_decision_is_named(capsys: pytest.CaptureFixture[str]):
+    """One of them."""
+    for arguments in ([], ["t", "--decision", "ab-1"]):
+        assert main(["explain", *arguments]) == 1
+        assert "name the TOOL that is called, or a --decision" in capsys.readouterr().err

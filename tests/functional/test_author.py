@@ -11,7 +11,7 @@ import pytest
 from gateway.cli import explain
 from gateway.cli.main import main
 from tests.functional.conftest import StartGateway
-from tests.support.gateways import SEED_POLICY
+from tests.support.gateways import SEED_POLICY, decision_of
 
 
 def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
@@ -87,3 +87,15 @@ async def test_a_replay_under_its_own_policy_changes_nothing(
     assert denied["undecidable"] == 0
     assert denied["sums"]["target"] == {"get_code": denied["changed"]}
     assert denied["changed"] > 0
+
+
+async def test_a_recorded_decision_is_explained_by_the_id_that_the_agent_got(
+    start_gateway: StartGateway, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """By the policy of that time and the values that were kept."""
+    gateway = await start_gateway({"seed": RECORDED})
+    id = decision_of(await gateway.call("comments", {"n": 1, "action": "remove"}))["id"]
+    explained = told(capsys, "explain", "--decision", id, "--config", str(tmp_path / "gateway.json"))
+    decisive = [step["rule"] for step in explained["steps"] if step["is_decisive"]]
+    assert decisive == [explained["decision"]["rule"]] == ["/tools/comments/deny_if/args.action-eq"]
+    assert (explained["id"], explained["grant"]) == (id, "seed")
