@@ -1,6 +1,7 @@
 """Finding the gateway of a state directory. Starting one is shown in tests/functional/test_stdio_process.py."""
 
 import socket
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +77,25 @@ def test_a_gateway_that_is_about_to_end_is_not_the_last_word(config: Config, con
         connection.sendall(b"hello\n")
     wait()
     starting.release()
+
+
+def test_a_start_that_finds_the_state_in_use_is_no_failure(
+    config: Config, config_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Another gateway was faster and has no socket yet: it is looked for again."""
+
+    class Gone:
+        """A process that has ended."""
+
+        def poll(self) -> int:
+            """Its exit code."""
+            return stdio_socket.IN_USE
+
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: Gone())
+    wait = answering(config, b"", b"", b"", b"", b'{"error":""}\n')
+    with gateway_for.gateway_for(config, config_path, "seed") as connection:
+        connection.sendall(b"hello\n")
+    wait()
 
 
 def test_waiting_has_an_end(config: Config, config_path: Path, monkeypatch: pytest.MonkeyPatch):
