@@ -17,7 +17,7 @@ COMPILE := CYTHON_FORCE_REGEN=1 $(VENV)/python setup.py --quiet build_ext --inpl
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run demo test coverage check conformance matrix fuzz sanitize storm kills bench build clients node dist
+.PHONY: help run demo test coverage check conformance matrix fuzz sanitize storm kills load bench build clients node dist
 .PHONY: pins clean dashboards grafana-check grafana-preview
 
 help: ## List what make can do
@@ -93,6 +93,9 @@ storm: build ## A thousand reloads under load (RELOADS=1000), and whether each c
 
 kills: build ## Kill a gateway under load, two hundred times (KILLS=200), and see that all it did is recorded
 	KILLS=$(or $(KILLS),200) $(VENV)/python -m pytest tests/functional/test_journal_crashes.py -k killed
+
+load: build ## Locust's agents before a gateway, and whether limits were kept (SCENARIOS="agents streams", SMOKE=1 for a short one)
+	$(VENV)/python -m loadtests.run $(if $(SMOKE),--smoke) $(SCENARIOS)
 
 bench: build ## Measure the compiled core beside its plain twin, and what the journal and metrics cost
 	$(VENV)/python bench/core.py

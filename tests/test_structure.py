@@ -44,8 +44,8 @@ def relative(path: Path) -> str:
 MODULES = sorted(PACKAGE.rglob("*.py"))
 COMPILED = sorted(PACKAGE.rglob("*.pyx"))
 TEST_MODULES = sorted(TESTS.rglob("*.py"))
-# What stands beside the package: measurements, fuzz targets, and what writes the dashboards.
-BESIDE = sorted(path for folder in ("bench", "fuzz", "grafana") for path in (ROOT / folder).rglob("*.py"))
+# What stands beside the package: measurements, load tests, fuzz targets, and what writes the dashboards.
+BESIDE = sorted(path for folder in ("bench", "fuzz", "grafana", "loadtests") for path in (ROOT / folder).rglob("*.py"))
 each_module = pytest.mark.parametrize("path", MODULES, ids=relative)
 
 
