@@ -142,6 +142,7 @@ class Relay:
             self._tasks,
             answer_filter=outbound.answer_filter,
             seal=outbound.seal,
+            awaited_id=outbound.message.id if isinstance(outbound.message, Request) else None,
             watch=outbound.watch,
             notices=outbound.notices,
             keep_alive_s=self._keep_alive_s,
@@ -157,7 +158,7 @@ class Relay:
                 exchange.end(Outcome.FAILED, rule=names.SESSION_LOST)
                 await sink.reply(reply.refusal(reply.session_not_found()))
                 return
-            await transfer.run(answer, is_awaited=isinstance(outbound.message, Request))
+            await transfer.run(answer)
             exchange.end(Outcome.COMPLETED)
         except (asyncio.CancelledError, ConnectionError):
             self._left(exchange, outbound, sending)

@@ -8,7 +8,9 @@ from typing import Final
 
 from gateway.mcp import headers as mcp_headers
 from gateway.mcp import sse
+from gateway.mcp.message import MessageId
 from gateway.proxy.answer_filter import AnswerFilter, UnreadableAnswerError
+from gateway.proxy.awaited import AwaitedAnswer
 from gateway.proxy.notices import Notices
 from gateway.proxy.record import Exchange
 from gateway.proxy.sink import Sink
@@ -18,8 +20,8 @@ from gateway.tasks import Tasks
 MAX_EVENT_BYTES: Final = 16 << 20
 MAX_LIST_BYTES: Final = 16 << 20
 # Answers up to this size are read whole before any of it is passed on, so that a server which fails in the
-# middle still becomes an answer that a client can use.
-MAX_GATHERED_BYTES: Final = 64 << 10
+# middle, or answers something else, still becomes an answer that a client can use.
+MAX_GATHERED_BYTES: Final = 1 << 20
 
 JSON: Final = "application/json"
 EVENT_STREAM: Final = "text/event-stream"
@@ -51,12 +53,14 @@ class Transfer:
         answer_filter: AnswerFilter | None,
         seal: Callable[[str], str],
         keep_alive_s: float,
+        awaited_id: MessageId | None = None,
         watch: Callable[[bytes], None] | None = None,
         notices: Notices | None = None,
     ) -> None:
         """`seal` makes the server's session id the agent's; `answer_filter` is applied where given.
 
-        `watch` is told every message of the answer; `notices` are put between the events of a stream.
+        `awaited_id` is the id of the agent's request, where it needs an answer to one. `watch` is told every message
+        of the answer; `notices` are put between the events of a stream.
         """
         self._exchange = exchange
         self._sink = sink
@@ -64,16 +68,17 @@ class Transfer:
         self._answer_filter = answer_filter
         self._seal = seal
         self._keep_alive_s = keep_alive_s
+        self._awaited = None if awaited_id is None else AwaitedAnswer(awaited_id)
         self._watch = watch
         self._notices = notices
 
-    async def run(self, answer: Answer, *, is_awaited: bool) -> None:
-        """Pass the whole answer on; `is_awaited` where the agent needs one to a request of its own.
+    async def run(self, answer: Answer) -> None:
+        """Pass the whole answer on.
 
         Raises `UpstreamError` where the server failed before anything was passed on, `BrokenStreamError` where it
         failed within a stream of events, `ConnectionError` where the agent has gone.
         """
-        _check(answer, is_awaited=is_awaited)
+        _check(answer, is_awaited=self._awaited is not None)
         headers = mcp_headers.returned(answer.headers)
         for session_id in answer.session_ids:
             self._exchange.opened(session_id)
@@ -81,13 +86,19 @@ class Transfer:
         if answer.media_type == EVENT_STREAM:
             await self._pass_events(answer, headers)
             return
-        is_long = answer.content_length is None or answer.content_length > MAX_GATHERED_BYTES
         answer_filter = self._answer_filter
         is_read = self._watch is not None or (answer_filter is not None and answer_filter.must_read)
-        if is_long and not is_read:
-            await self._pass_bytes(answer, headers)
-            return
-        body = await answer.read(MAX_LIST_BYTES)
+        if is_read:
+            body = await answer.read(MAX_LIST_BYTES)
+        else:
+            chunks = answer.chunks()
+            body = await _beginning(chunks)
+            if len(body) > MAX_GATHERED_BYTES:
+                await self._pass_bytes(answer, headers, body, chunks)
+                return
+        # What comes with the status of an error is no answer to wait for: the status says enough.
+        if self._awaited is not None and answer.status < 300:
+            self._awaited.check_body(body)
         if answer_filter is not None and (answer_filter.must_read or answer.media_type == JSON):
             body = self._filtered_body(answer_filter, answer, body)
         if self._watch is not None:
@@ -96,11 +107,14 @@ class Transfer:
         await self._write(body)
         await self._sink.end()
 
-    async def _pass_bytes(self, answer: Answer, headers: list[tuple[str, str]]) -> None:
+    async def _pass_bytes(
+        self, answer: Answer, headers: list[tuple[str, str]], beginning: bytes, rest: AsyncIterator[bytes]
+    ) -> None:
         """Pass a long body on as it comes. If it breaks off, so does ours: a cut body must not look whole."""
         await self._begin(answer, headers, answer.content_length)
+        await self._write(beginning)
         try:
-            async for chunk in answer.chunks():
+            async for chunk in rest:
                 await self._write(chunk)
         except UpstreamError:
             self._sink.abort()
@@ -114,16 +128,21 @@ class Transfer:
         async with self._accompanied():
             try:
                 async for chunk in answer.chunks():
-                    events = _split(splitter, chunk)
+                    events = [event for event in _split(splitter, chunk) if self._takes(event)]
                     if self._watch is not None:
                         self._watch_events(self._watch, events)
                     if self._answer_filter is not None:
                         events = [_filtered(self._answer_filter.filter_event, event) for event in events]
                     if events:
                         await self._write(b"".join(events))
+                if self._awaited is not None:
+                    self._awaited.check_end()
             except UpstreamError as error:
                 raise BrokenStreamError(error.failure, str(error), may_have_run=True) from None
         await self._sink.end()
+
+    def _takes(self, event: bytes) -> bool:
+        return self._awaited is None or self._awaited.takes(event)
 
     def _filtered_body(self, answer_filter: AnswerFilter, answer: Answer, body: bytes) -> bytes:
         if answer.media_type == JSON and answer.has_one_media_type:
@@ -190,12 +209,22 @@ def _check(answer: Answer, *, is_awaited: bool) -> None:
         raise UpstreamError(Failure.BROKEN, "The server sent an encoded answer.", may_have_run=True)
     if len(answer.session_ids) > 1 or not all(_SESSION_ID.fullmatch(id) for id in answer.session_ids):
         raise UpstreamError(Failure.BROKEN, "The server sent no usable session id.", may_have_run=True)
-    is_useless = is_awaited and (answer.status in _NO_ANSWER or (answer.status == 200 and not _is_message(answer)))
+    is_useless = is_awaited and (answer.status in _NO_ANSWER or (answer.status < 300 and not _is_message(answer)))
     if answer.status < 200 or 300 <= answer.status < 400 or answer.status in _NOT_OURS or answer.status >= 500:
         is_useless = True
     if is_useless:
         message = f"The server answered with HTTP status {answer.status} and {answer.media_type or 'no content'}."
         raise UpstreamError(Failure.BROKEN, message, may_have_run=True)
+
+
+async def _beginning(chunks: AsyncIterator[bytes]) -> bytes:
+    """A whole body, or so much of it that it is too long to be gathered."""
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > MAX_GATHERED_BYTES:
+            break
+    return bytes(body)
 
 
 def _is_message(answer: Answer) -> bool:

@@ -121,7 +121,8 @@ async def test_a_thousand_answers_reach_their_own_callers(gateway: RunningGatewa
 
 async def test_a_long_stream_passes_with_flat_memory(gateway: RunningGateway, upstream: ScriptedUpstream):
     """A hundred megabytes of events pass whole, and the process grows by less than a tenth of that."""
-    event = b'data: {"text":"' + b"x" * (1 << 20) + b'"}\n\n'
+    text = b'"params":{"data":"%s"}' % (b"x" * (1 << 20))
+    event = b'data: {"jsonrpc":"2.0","method":"notifications/message",%s}\n\n' % text
 
     async def script(_: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
         response = await open_stream(request)

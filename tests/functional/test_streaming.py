@@ -45,7 +45,9 @@ async def test_events_arrive_one_by_one(gateway: RunningGateway, upstream: Scrip
 
 async def test_a_stream_keeps_its_bytes(gateway: RunningGateway, upstream: ScriptedUpstream):
     """Ids, retries, comments and line ends pass as the server wrote them, however its writes are cut."""
-    stream = b': hello\r\n\r\nid: 7\r\nretry: 10\r\ndata: {"a":\r\ndata: 1}\r\n\r\nevent: x\ndata: y\n\ndata: last\r\r'
+    notice = b'data: {"jsonrpc":"2.0",\r\ndata: "method":"notifications/message"}\r\n\r\n'
+    answer = b'data: {"jsonrpc":"2.0","id":1,"result":{}}\r\r'
+    stream = b": hello\r\n\r\nid: 7\r\nretry: 10\r\n" + notice + b"event: x\ndata: y\n\n" + answer
 
     async def script(_: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
         response = await open_stream(request)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from gateway.proxy.transfer import MAX_GATHERED_BYTES
 from tests.support.gateways import RunningGateway, tool_call
 from tests.support.upstream import ScriptedUpstream, open_stream
 
@@ -18,9 +19,9 @@ async def test_a_silent_stream_is_kept_alive_between_events(
 
     async def script(server: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
         response = await open_stream(request)
-        await response.write(b'data: {"half":')
+        await response.write(b'data: {"jsonrpc":"2.0","method":"notifications/message",')
         await asyncio.sleep(0.1)
-        await response.write(b"1}\n\n")
+        await response.write(b'"params":{}}\n\n')
         return response
 
     upstream.script = script
@@ -29,7 +30,7 @@ async def test_a_silent_stream_is_kept_alive_between_events(
     *comments, event, rest = text.split("\n\n")
     assert len(comments) >= 2
     assert set(comments) == {": keep-alive"}
-    assert (event, rest) == ('data: {"half":1}', "")
+    assert (event, rest) == ('data: {"jsonrpc":"2.0","method":"notifications/message","params":{}}', "")
     assert len(asyncio.all_tasks()) < 20
 
 
@@ -39,7 +40,7 @@ async def test_a_cut_body_never_looks_whole(gateway: RunningGateway, upstream: S
     async def script(server: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
-        await response.write(b'{"jsonrpc":"2.0","id":1,"result":{')
+        await response.write(b'{"jsonrpc":"2.0","id":1,"result":{"text":"' + b"x" * MAX_GATHERED_BYTES)
         await asyncio.sleep(0.05)
         assert request.transport is not None
         request.transport.abort()
