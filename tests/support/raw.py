@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 import orjson
@@ -30,12 +31,16 @@ class Answered(msgspec.Struct, frozen=True):
 class RawAgent:
     """One connection to a gateway. `async with` closes it."""
 
-    def __init__(self, gateway: RunningGateway) -> None:
-        host, port = gateway.gateway.url.removeprefix("http://").split(":")
-        self._address = host, int(port)
+    def __init__(self, gateway: RunningGateway | str, source: str = "127.0.0.1") -> None:
+        """`gateway`, or its URL; `source` is the address of loopback that the agent has."""
+        url = gateway if isinstance(gateway, str) else gateway.gateway.url
+        parts = urlsplit(url)
+        assert parts.hostname is not None
+        self._address = parts.hostname, parts.port or 80
+        self._source = source, 0
 
     async def __aenter__(self) -> "RawAgent":
-        self._reader, self._writer = await asyncio.open_connection(*self._address)
+        self._reader, self._writer = await asyncio.open_connection(*self._address, local_addr=self._source)
         return self
 
     async def __aexit__(self, *_: object) -> None:
