@@ -18,7 +18,7 @@ COMPILE := CYTHON_FORCE_REGEN=1 $(VENV)/python setup.py --quiet build_ext --inpl
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help run demo test coverage check conformance matrix fuzz sanitize storm kills load bench build clients node dist
-.PHONY: pins clean dashboards grafana-check grafana-preview
+.PHONY: attack pins clean dashboards grafana-check grafana-preview
 
 help: ## List what make can do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -90,6 +90,9 @@ soak: build clients node ## Ten minutes of mixed traffic (MINUTES=10), and wheth
 
 storm: build ## A thousand reloads under load (RELOADS=1000), and whether each call was judged by one policy
 	$(VENV)/python -m tests.storm.run $(or $(RELOADS),1000)
+
+attack: build ## Send every bad input of the catalogue, 1 to 95, and show what came of each in a table
+	$(VENV)/python -m tests.attack.run
 
 kills: build ## Kill a gateway under load, two hundred times (KILLS=200), and see that all it did is recorded
 	KILLS=$(or $(KILLS),200) $(VENV)/python -m pytest tests/functional/test_journal_crashes.py -k killed

@@ -4,7 +4,7 @@
 """
 
 import logging
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -15,23 +15,29 @@ from gateway.proxy.upstream import Failure, UpstreamError
 logger = logging.getLogger(__name__)
 
 _OBJECT: Final = b"{"
+# Some servers send the other of the two as null.
 _NOTHING: Final = (b"", b"null")
 
 
 class _Envelope(msgspec.Struct, frozen=True):
     """A JSON-RPC message from outside; what it carries is not built."""
 
-    jsonrpc: str
+    jsonrpc: Literal["2.0"]
     id: int | str | None = None
     method: str | None = None
     result: msgspec.Raw = msgspec.Raw()
     error: msgspec.Raw = msgspec.Raw()
 
     @property
+    def carried(self) -> list[bytes]:
+        """How the result and the error that it carries begin: a well-made answer has one of them."""
+        starts = [bytes(memoryview(part)[:4]) for part in (self.result, self.error)]
+        return [start for start in starts if start not in _NOTHING]
+
+    @property
     def is_answer(self) -> bool:
-        """Whether it carries either a result or an error, each an object, as every answer does."""
-        carried = [part for part in map(memoryview, (self.result, self.error)) if part not in _NOTHING]
-        return self.method is None and len(carried) == 1 and carried[0][:1] == _OBJECT
+        """Whether it carries either a result or an error, an object, as every answer does."""
+        return self.method is None and len(self.carried) == 1 and self.carried[0].startswith(_OBJECT)
 
 
 _DECODER: Final = msgspec.json.Decoder(_Envelope)
@@ -43,7 +49,7 @@ class AwaitedAnswer:
     def __init__(self, id: MessageId) -> None:
         self._id = id
         self._has_come = False
-        self._dropped = 0
+        self._has_dropped = False
 
     def check_body(self, body: bytes) -> None:
         """A whole JSON body has to be the answer. Raises `UpstreamError`."""
@@ -63,13 +69,15 @@ class AwaitedAnswer:
         if not data or sse.event_name(event) != sse.MESSAGE:
             return True
         envelope = _read(data)
-        if envelope.method is not None:
+        if envelope.method is not None and not envelope.carried:
             return True
         if not envelope.is_answer:
             raise _broken("The server sent something that is no message; the call may have run.")
         if self._has_come or not self._is_ours(envelope):
-            self._dropped += 1
-            logger.warning("dropped from a server's stream: an answer that nobody awaits")
+            # Once, so that no server sets the rate of our log.
+            if not self._has_dropped:
+                logger.warning("dropped from a server's stream: an answer that nobody awaits")
+            self._has_dropped = True
             return False
         self._has_come = True
         return True
@@ -79,7 +87,7 @@ class AwaitedAnswer:
 
         Without any it may go on elsewhere (2025-11-25 transports, "Resumability").
         """
-        if self._dropped and not self._has_come:
+        if self._has_dropped and not self._has_come:
             raise _broken("The server sent only answers to other requests; the call may have run.")
 
     def _is_ours(self, envelope: _Envelope) -> bool:

@@ -5,7 +5,7 @@ The refusals are those that the tests of the parser and of the edge are about; h
 
 import gzip
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -59,13 +59,16 @@ def _call(tool: str, arguments: Any = None, **changes: Any) -> bytes:
     return _sent(body(**{"params": params, **changes}))
 
 
-def _sent(raw: bytes, **headers: str | None) -> bytes:
-    return post(body=raw, **{"Authorization": "Bearer token-rules", **headers})
+def _sent(raw: bytes, authorization: str = "Bearer token-rules", **headers: str) -> bytes:
+    changes: dict[str, Any] = {**headers, "Authorization": authorization}
+    return post(body=raw, **changes)
 
 
-def _raw_arguments(arguments: str) -> bytes:
-    params = '{"name":"cancel_task","arguments":%s}' % arguments
-    return _sent(b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":%s}' % params.encode())
+def _raw_arguments(members: Iterable[str]) -> bytes:
+    """A call whose arguments are these members, as JSON."""
+    return _sent(
+        body(params={"name": "cancel_task", "arguments": {}}).replace(b"{}", f"{{{','.join(members)}}}".encode())
+    )
 
 
 NAMES = {
@@ -87,7 +90,13 @@ PATHS = {
     "NUL": "/safe/a\0",
     "line feed at the end": "/safe/a\n",
 }
-VALUES = {"absent": {}, "null": {"level": None}, "a text": {"level": "1"}, "true": {"level": True}, "array": {"level": [1]}}
+VALUES = {
+    "absent": {},
+    "null": {"level": None},
+    "a text": {"level": "1"},
+    "true": {"level": True},
+    "array": {"level": [1]},
+}
 PLAIN_KEYS = ("__proto__", "constructor", "$ref", "x.y")
 
 JUDGED: Final = {
@@ -101,11 +110,11 @@ JUDGED: Final = {
     "F20 an id of 128 characters": (_call("cancel_task", id="\u00e9" * 128), 200, "allow"),
     "F20 an id of 10 KB": (_call("cancel_task", id="x" * 10_000), 400, "id"),
     "F24 a response without a session": (_sent(b'{"jsonrpc":"2.0","id":1,"result":{}}'), 400, "envelope"),
-    "F26 100,000 keys": (_raw_arguments("{%s}" % ",".join(f'"{n:x}":0' for n in range(100_000))), 200, "allow"),
-    "F26 400,000 elements": (_raw_arguments('{"a":[%s]}' % ",".join("0" * 400_000)), 200, "allow"),
-    "F26 a million elements": (_raw_arguments('{"a":[%s]}' % ",".join("0" * 1_000_000)), 413, "too_large"),
-    "F26 a text of 1 MiB": (_raw_arguments('{"a":"%s"}' % ("x" * (1 << 20))), 413, "too_large"),
-    "F27 keys that resemble": (_raw_arguments("{%s}" % ",".join(f'"{"a" * 9}{n}":0' for n in range(50_000))), 200, "allow"),
+    "F26 100,000 keys": (_raw_arguments(f'"{n:x}":0' for n in range(100_000)), 200, "allow"),
+    "F26 400,000 elements": (_raw_arguments([f'"a":[{",".join("0" * 400_000)}]']), 200, "allow"),
+    "F26 a million elements": (_raw_arguments([f'"a":[{",".join("0" * 1_000_000)}]']), 413, "too_large"),
+    "F26 a text of 1 MiB": (_raw_arguments([f'"a":"{"x" * (1 << 20)}"']), 413, "too_large"),
+    "F27 keys that resemble": (_raw_arguments(f'"aaaaaaaaa{n}":0' for n in range(50_000)), 200, "allow"),
     **{f"F30 {key}": (_call("cancel_task", {key: {"path": "/etc"}}), 200, "allow") for key in PLAIN_KEYS},
     "F30 a rule about such a key": (_call("constructor", {"__proto__": {"constructor": "x"}}), 200, "deny"),
     "F31 as it should be": (_call("list_tasks", {"level": 1}), 200, "allow"),
@@ -120,7 +129,7 @@ JUDGED: Final = {
     "F34 made to hang": (_call("slow", {"text": "a" * 100_000 + "!"}), 200, "deny"),
     "F34 a line feed before the end": (_call("slow", {"text": "aaa\n"}), 200, "deny"),
     "F40 in the body": (_sent(body(params={"name": "cancel_task", "token": "token-rules"})), 400, "params"),
-    "F40 small letters": (_sent(body(), Authorization="bearer token-rules"), 200, "allow"),
+    "F40 small letters": (_sent(body(), authorization="bearer token-rules"), 200, "allow"),
     "F47 200 MB in 200 KB": (_sent(gzip.compress(bytes(200 << 20), 1), Content_Encoding="gzip"), 415, "encoding"),
     "F53 another's address": (_sent(body(), X_Forwarded_For="10.1.1.1", Forwarded="for=10.1.1.1"), 200, "allow"),
     "F54 internal headers": (_sent(body(), X_Grant="open", X_Approved="yes", Router_Key="x"), 200, "allow"),
@@ -131,8 +140,7 @@ def cases() -> Iterator[Case]:
     """Every case, in the order of the items."""
     bodies = {name: (post(body=raw), 400, reason) for name, (raw, reason) in (PARSER_CASES | ENVELOPE_CASES).items()}
     calls = {
-        name: (post(body=body(id="seven", params=params)), 400, reason)
-        for name, (params, reason) in CALL_CASES.items()
+        name: (post(body=body(id="seven", params=params)), 400, reason) for name, (params, reason) in CALL_CASES.items()
     }
     found = []
     for name, (sent, status, told) in [*bodies.items(), *calls.items(), *JUDGED.items(), *REFUSED.items()]:

@@ -47,6 +47,12 @@ class CommandProcess:
                 self.output += await self._next_line()
         return match
 
+    async def listen(self) -> None:
+        """Take what it says as it says it, so that it never waits for a reader, until this is cancelled."""
+        with contextlib.suppress(RuntimeError):
+            while True:
+                self.output += await self._next_line()
+
     @property
     def pid(self) -> int:
         """Its process id."""
