@@ -380,7 +380,7 @@ ITEMS: Final[dict[int, Item]] = {
             "a_file_cut_short_is_refused",
         ),
     ),
-    92: Item("a shared store that fails", absent="no gateway shares its budget with another over a network"),
+    92: Item("a shared store that fails", absent="budgets are not shared by network"),
     93: Item(
         "secrets that others can read",
         _in(

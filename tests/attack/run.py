@@ -17,7 +17,8 @@ from tests.attack.sending import ROUNDS, Row, send_all
 
 ROOT: Final = Path(__file__).parents[2]
 _IN_THE_TEST: Final = "(test)"
-_WIDTHS: Final = (5, 58, 26, 11)
+_WIDEST: Final = 56
+_HEAD: Final = ("item", "sent", "answered", "forwarded?", "recorded?")
 
 
 def run_tests(directory: Path) -> list[Row]:
@@ -46,28 +47,28 @@ def rows_of_tests(passed: dict[str, list[bool]]) -> Iterator[Row]:
     """What the tests of each item came to, by what became of each test."""
     for number, item in ITEMS.items():
         if item.absent:
-            yield Row(number, item.what, f"- {item.absent}", "-", "-")
+            yield Row(number, item.what, f"nothing to attack: {item.absent}", "-", "-")
         if item.tests:
             results = {test: passed.get(f"tests/{test}", []) for test in item.tests}
-            failed = [test for test, each in results.items() if not each or not all(each)]
-            count = sum(map(len, results.values()))
-            row = Row(number, f"{item.what}, as a scenario", f"{count} tests pass", _IN_THE_TEST, _IN_THE_TEST)
+            failed = [test for test, passes in results.items() if not passes or not all(passes)]
+            each = [result for test in results.values() for result in test]
+            answered = f"{sum(each)} of {len(each)} tests pass"
+            row = Row(number, f"{item.what}: scenarios", answered, _IN_THE_TEST, _IN_THE_TEST)
             row.faults = [f"does not pass: {test}" for test in failed]
             yield row
 
 
 def table(rows: Iterable[Row]) -> Iterator[str]:
     """The summary, line by line, the faults of each row below it."""
-    yield _line("item", "sent", "answered", "forwarded?", "recorded?")
-    for row in sorted(rows, key=lambda row: row.item):
-        cells = (str(row.item), row.sent, row.answered, row.forwarded, row.recorded)
-        yield _line(*cells)
-        yield from (f"      FAILED: {fault}" for fault in row.faults)
-
-
-def _line(*cells: str) -> str:
-    *first, last = cells
-    return "".join(f"{cell:<{width}} " for cell, width in zip(first, _WIDTHS, strict=True)) + last
+    lines = [
+        ((str(row.item), row.sent, row.answered, row.forwarded, row.recorded), row.faults)
+        for row in sorted(rows, key=lambda row: row.item)
+    ]
+    columns = zip(_HEAD, *(cells for cells, _ in lines), strict=True)
+    widths = [min(_WIDEST, max(map(len, column))) for column in columns]
+    for cells, faults in [(_HEAD, []), *lines]:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        yield from (f"      FAILED: {fault}" for fault in faults)
 
 
 def main() -> int:
@@ -81,10 +82,11 @@ def main() -> int:
         if not args.requests_only:
             rows += run_tests(Path(directory))
     print("\n".join(table(rows)))
+    print(f"\n{_IN_THE_TEST}: as the tests of the item say, which tests/attack/items.py names.")
     failed = [row for row in rows if row.faults]
     items = len({row.item for row in rows})
     print(
-        f"\n{len(rows)} rows for {items} items, {len(failed)} failed; {len(faults)} faults of the whole",
+        f"{len(rows)} rows for {items} items, {len(failed)} failed; {len(faults)} faults of the whole",
         *faults,
         sep="\n",
     )
