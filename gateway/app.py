@@ -22,6 +22,7 @@ from gateway.clock import Clock
 from gateway.config import Address, Config
 from gateway.errors import DocumentError, GatewayError, Problem
 from gateway.metrics import KnownNames, Metrics
+from gateway.proxy.admission import Admission
 from gateway.proxy.approval import ApprovalStep
 from gateway.proxy.connection import Listener
 from gateway.proxy.conversations import Conversations
@@ -30,6 +31,7 @@ from gateway.proxy.downstream import Downstream
 from gateway.proxy.gate import Gate
 from gateway.proxy.headroom import headroom
 from gateway.proxy.identity import Identity
+from gateway.proxy.loop_lag import LoopLag
 from gateway.proxy.pin_look import look
 from gateway.proxy.record import Recorder
 from gateway.proxy.relay import Relay
@@ -56,8 +58,6 @@ logger = logging.getLogger(__name__)
 
 IDLE_AGENT_S: Final = 60.0
 HEAD_S: Final = 10.0
-MAX_AGENT_CONNECTIONS: Final = 1024
-DRAIN_S: Final = 5.0
 # What is left of the connections after that has nothing to wait for.
 CLOSE_S: Final = 0.5
 UPKEEP_INTERVAL_S: Final = 1.0
@@ -77,10 +77,12 @@ class Gateway:
         self._tools = KnownNames()
         self._underway = Underway()
         self._recorder = Recorder(self._journal, self._metrics, self._tools, clock, continues=config.audit_continues)
-        self._assembly = Assembly(self._store, self._recorder, self._tasks)
+        self._assembly = Assembly(self._store, self._recorder, self._tasks, self._underway)
         self._assembled = self._assembly.assemble(config)
         self._in_force = InForce(self._assembled.snapshot)
         self._learn_tools()
+        self._lag = LoopLag(lambda: self._in_force.snapshot.bounds.lag_s)
+        self._admission = Admission(lambda: self._in_force.snapshot.bounds, self._lag)
         self._looks: dict[str, asyncio.Task[None]] = {}
         self._keeping: dict[ToolSchemas, asyncio.Task[None]] = {}
         self._identity = Identity(lambda: self._in_force.snapshot.grants, clock)
@@ -106,6 +108,13 @@ class Gateway:
             recorder=self._recorder,
             underway=self._underway,
         )
+        self._listener = Listener(
+            self._downstream.handle,
+            self._downstream.refuse_unreadable,
+            idle_s=IDLE_AGENT_S,
+            head_s=HEAD_S,
+            bounds=lambda: self._in_force.snapshot.bounds,
+        )
         self._stdio = self._stdio_listener(config, dispatch)
         self._gauge()
         self._vitals = Vitals(self._metrics, clock, self._servers)
@@ -127,6 +136,7 @@ class Gateway:
             relay.upstream.open()
         self._tasks.spawn(self._keep_up(), "upkeep")
         self._tasks.spawn(self._keeper.run(), "keep the audit journal")
+        self._tasks.spawn(self._lag.run(), "measure the event loop's lag")
         self._desk.start()
         if self._webhook:
             self._tasks.spawn(self._webhook.run(), "send webhooks")
@@ -140,14 +150,19 @@ class Gateway:
         self._tasks.spawn(self.reloader.run(), "watch the configuration")
 
     async def stop(self) -> None:
-        """Take no more requests, let calls end within `DRAIN_S`, and put state on the disk."""
-        for runner in self.runners:
+        """Take no more requests, let calls end within the bound, and put state on the disk.
+
+        The second listener goes last: until then it says that the gateway is not ready.
+        """
+        self._underway.draining.set()
+        for runner in self.runners[1:]:
             for site in list(runner.sites):
                 await site.stop()
         self._stdio.stop()
         self._desk.release()
-        await self._underway.drain(DRAIN_S)
-        for runner in self.runners:
+        self._listener.close_idle()
+        await self._underway.drain(self._in_force.snapshot.bounds.drain_s)
+        for runner in reversed(self.runners):
             await runner.cleanup()
         await self._stdio.close()
         await self._tasks.close()
@@ -163,13 +178,13 @@ class Gateway:
         return self._in_force.snapshot.relays[server]
 
     def close_state(self) -> None:
-        """Let go of the state directory."""
-        self._store.touch()
-        self._store.close()
+        """Let go of the state directory, and last of the lock that the next gateway waits for."""
         self._recorder.sum_up(at_once=True)
         self._recorder.append(StopRecord(self._recorder.now()))
         self._journal.close()
         self._database.close()
+        self._store.touch()
+        self._store.close()
 
     async def _start_listeners(self) -> None:
         config = self._assembled.config
@@ -181,12 +196,13 @@ class Gateway:
             Api(self._desk, lambda: self._in_force.snapshot.admin_tokens).routes(),
         )
         self.admin_url = await self._listen(web.AppRunner(admin, access_log=None), config.admin_listen)
-        self.url = await self._listen(make_runner(self._downstream), config.listen)
+        self.url = await self._listen(web.ServerRunner(self._listener, shutdown_timeout=CLOSE_S), config.listen)
 
     def _dispatch(self, clock: Clock, session_key: bytes) -> Dispatch:
         task_handles = TaskHandles()
         gate = Gate(clock, task_handles, self._assembly.in_flight)
         return Dispatch(
+            admission=self._admission,
             gate=gate,
             approvals=ApprovalStep(gate, self._identity, self._desk),
             in_force=self._in_force,
@@ -222,7 +238,9 @@ class Gateway:
         saturation.sessions.read = lambda: [
             ((name,), _sessions(self._conversations, upstream)) for name, upstream in self._servers().items()
         ]
-        saturation.connections.read = lambda: [((), _connections(self.runners))]
+        saturation.given_up.read = lambda: [((name,), upstream.is_given_up) for name, upstream in self._servers().items()]
+        saturation.connections.read = lambda: [((), len(self._listener.connections) if self._listener else 0)]
+        saturation.waiting.read = lambda: [((), self._admission.waiting)]
         saturation.tasks.read = lambda: [((), len(asyncio.all_tasks()))]
         saturation.headroom.read = lambda: headroom(
             self._in_force.snapshot.grants.by_label.values(), self._metrics, self._recorder.clock
@@ -281,7 +299,7 @@ class Gateway:
         probes: dict[str, health.Probe] = {
             f"server {name}": upstream.is_reachable for name, upstream in self._servers().items()
         }
-        return probes | {"audit": self._can_record}
+        return probes | {"audit": self._can_record, "accepting": self._is_accepting}
 
     async def _listen(self, runner: web.BaseRunner, address: Address) -> str:
         await runner.setup()
@@ -293,6 +311,9 @@ class Gateway:
             raise GatewayError(f"cannot listen on {address.host}:{address.port}: {reason}") from None
         host, port = runner.addresses[0][:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    async def _is_accepting(self) -> bool:
+        return not self._underway.draining.is_set()
 
     async def _can_record(self) -> bool:
         return self._journal.is_healthy
@@ -352,22 +373,6 @@ def _sessions(conversations: Conversations, upstream: Upstream) -> int:
     return conversations.count(upstream.name) + upstream.sessions
 
 
-def _connections(runners: list[web.BaseRunner]) -> int:
-    """How many agents are connected, whose listener is the last; none listens for stdio alone."""
-    server = runners[-1].server if runners else None
-    return len(server.connections) if isinstance(server, Listener) else 0
-
-
-def make_runner(downstream: Downstream) -> web.ServerRunner:
-    """The agents' listener, as production and tests both run it."""
-    listener = Listener(
-        downstream.handle,
-        downstream.refuse_unreadable,
-        idle_s=IDLE_AGENT_S,
-        head_s=HEAD_S,
-        max_connections=MAX_AGENT_CONNECTIONS,
-    )
-    return web.ServerRunner(listener, shutdown_timeout=CLOSE_S)
 
 
 def require_compiled_parser() -> None:

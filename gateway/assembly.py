@@ -15,6 +15,7 @@ from gateway.config import Grant as GrantSettings
 from gateway.errors import StateError
 from gateway.policy.engine import NO_POLICY, Engine
 from gateway.policy.tables import compile_policy
+from gateway.proxy.breaker import Breaker
 from gateway.proxy.budget import GrantBudget
 from gateway.proxy.command import Command
 from gateway.proxy.endpoints import endpoints_of
@@ -27,6 +28,7 @@ from gateway.proxy.relay import Relay
 from gateway.proxy.snapshot import Snapshot
 from gateway.proxy.sse_upstream import SseUpstream
 from gateway.proxy.stdio_upstream import StdioUpstream
+from gateway.proxy.underway import Underway
 from gateway.proxy.upstream import Upstream
 from gateway.store.counters import CounterStore
 from gateway.store.pin_file import PinFile, load_pins, pin_path
@@ -54,10 +56,11 @@ class Assembled(msgspec.Struct, frozen=True):
 class Assembly:
     """Puts snapshots together around the state that outlives them."""
 
-    def __init__(self, store: CounterStore, recorder: Recorder, tasks: Tasks) -> None:
+    def __init__(self, store: CounterStore, recorder: Recorder, tasks: Tasks, underway: Underway) -> None:
         self._store = store
         self._recorder = recorder
         self._tasks = tasks
+        self._underway = underway
         self.in_flight = InFlight()
         """The calls under way, which no reload forgets."""
 
@@ -89,6 +92,7 @@ class Assembly:
             endpoints=endpoints_of(config.servers),
             addresses=Addresses.of(config.listen.host, config.allowed_hosts, config.allowed_origins),
             admin_addresses=Addresses.of(config.admin_listen.host, config.allowed_hosts),
+            bounds=config.bounds,
             admin_tokens={token.token_sha256: token.label for token in config.admin_tokens},
         )
         return Assembled(config, snapshot, engines, pins)
@@ -126,7 +130,9 @@ class Assembly:
     def _relay(self, server: Server, keep_alive_s: float, before: Assembled | None) -> Relay:
         if before is not None and before.config.servers.get(server.name) == server:
             return before.snapshot.relays[server.name]
-        return Relay(make_upstream(server, self._tasks, self._recorder.clock), self._tasks, keep_alive_s)
+        return Relay(
+            make_upstream(server, self._tasks, self._recorder.clock), self._tasks, self._underway, keep_alive_s
+        )
 
     def _pinned(self, server: Server, config: Config, before: Assembled | None) -> Pinned:
         handling = server.pin or "hide"
@@ -149,10 +155,12 @@ def make_upstream(server: Server, tasks: Tasks, clock: Clock) -> Upstream:
         case StdioServer():
             command = Command(server.command, server.env, server.folder)
             return StdioUpstream(server.name, command, server.timeout_s, server.tool_timeouts_s, clock)
-        case HttpServer(transport="sse"):
-            return SseUpstream(server.name, server.url, server.headers, server.timeout_s, server.tool_timeouts_s, tasks)
         case HttpServer():
-            return HttpUpstream(server.name, server.url, server.headers, server.timeout_s, server.tool_timeouts_s)
+            breaker = Breaker(clock, failures=server.down_after, pause_s=server.down_for_s)
+            known = server.name, server.url, server.headers, server.timeout_s, server.tool_timeouts_s
+            if server.transport == "sse":
+                return SseUpstream(*known, tasks, breaker)
+            return HttpUpstream(*known, breaker)
         case _:
             assert_never(server)
 

@@ -8,11 +8,14 @@ from typing import Final, Literal, assert_never
 import msgspec
 
 from gateway.audit_settings import Upkeep, upkeep
+from gateway.bounds import Bounds
 from gateway.config_file import (
+    BoundsEntry,
     ConfigFile,
     GrantEntry,
     ServerEntry,
     WebhookEntry,
+    bound_s,
     config_faults,
     is_reference,
     keep_alive_s,
@@ -51,6 +54,10 @@ class HttpServer(msgspec.Struct, frozen=True):
     """Instead of `timeout_s`, for calls of these tools."""
     pin: Literal["hide", "flag", "allow"] | None = None
     """What becomes of tools that differ from what `gateway pin` recorded; None where nothing is compared."""
+    down_after: int = 5
+    """How many failures in a row make the server count as down."""
+    down_for_s: float = 5.0
+    """How long nothing is sent to a server that is down, at first."""
 
     def __repr__(self) -> str:
         # The values of headers are credentials: they must not reach a log by way of a repr.
@@ -135,6 +142,7 @@ class Config(msgspec.Struct, frozen=True):
     allowed_hosts: tuple[str, ...]
     """Hosts accepted beyond the listener's own, as Host headers write them: small letters, no port."""
     allowed_origins: tuple[str, ...]
+    bounds: Bounds
     keep_alive_s: float
     """How long a stream of events may be silent before the agent gets a comment."""
     warnings: tuple[str, ...] = ()
@@ -192,6 +200,7 @@ def build_config(document: Document, folder: Path) -> Config:
         audit_upkeep=upkeep(file.audit),
         allowed_hosts=tuple(map(scalars.host_name, file.allowed_hosts)),
         allowed_origins=tuple(map(scalars.origin, file.allowed_origins)),
+        bounds=_bounds(file.bounds),
         keep_alive_s=keep_alive_s(file.keep_alive),
         warnings=secret.warnings,
     )
@@ -273,6 +282,18 @@ def _readable(path: Path, held: str) -> str:
     return f"{path}: holds {held} and every user can read it; run `chmod o-r {path}`"
 
 
+def _bounds(entry: BoundsEntry) -> Bounds:
+    return Bounds(
+        connections=entry.connections,
+        connections_per_grant=entry.connections_per_grant,
+        requests=entry.requests,
+        requests_per_grant=entry.requests_per_grant,
+        wait_s=bound_s(entry.wait),
+        lag_s=bound_s(entry.lag),
+        drain_s=bound_s(entry.drain),
+    )
+
+
 def _webhook(entry: WebhookEntry | None, secret: bytes) -> Webhook | None:
     return None if entry is None else Webhook(entry.url, secret, entry.include_arguments)
 
@@ -280,7 +301,8 @@ def _webhook(entry: WebhookEntry | None, secret: bytes) -> Webhook | None:
 def _server(name: str, entry: ServerEntry, folder: Path) -> Server:
     waits = timeout_s(entry.timeout), {tool: timeout_s(written) for tool, written in entry.tool_timeouts.items()}
     if entry.url is not None:
-        return HttpServer(name, entry.url, entry.transport, entry.headers, *waits, entry.pin)
+        breaker = entry.down_after, bound_s(entry.down_for)
+        return HttpServer(name, entry.url, entry.transport, entry.headers, *waits, entry.pin, *breaker)
     return StdioServer(name, tuple(entry.command or ()), entry.env, (folder / entry.cwd).absolute(), *waits, entry.pin)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal, TypeVar
 import msgspec
 
 from gateway.audit_settings import AuditEntry, audit_faults
+from gateway.bounds import Bounds
 from gateway.documents import Document
 from gateway.reading import scalars
 from gateway.reading.outcome import Fault, Path
@@ -26,10 +27,12 @@ _GRANTS: Final = ("grants",)
 _ADMIN_TOKENS: Final = ("admin", "tokens")
 _MAX_TIMEOUT_S = 24 * 3600
 _MAX_SILENCE_S = 3600
+_MAX_BOUND_S = 3600
+_BOUNDS: Final = Bounds()
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OF_COMMANDS: Final = {"env", "cwd"}
-_OF_URLS: Final = {"headers", "transport"}
+_OF_URLS: Final = {"headers", "transport", "down_after", "down_for"}
 _HEADER_VALUE = re.compile(r"[!-~](?:[ \t!-~]*[!-~])?")
 # Hop-by-hop headers (RFC 9110, 7.6.1) and those the gateway makes for each request from what it judged.
 _RESERVED_HEADERS = frozenset(
@@ -79,6 +82,18 @@ class ApprovalsEntry(msgspec.Struct, frozen=True):
     webhook: WebhookEntry | None = None
 
 
+class BoundsEntry(msgspec.Struct, frozen=True):
+    """`bounds`: how much the gateway takes on at a time."""
+
+    connections: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = _BOUNDS.connections
+    connections_per_grant: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = _BOUNDS.connections_per_grant
+    requests: Annotated[int, msgspec.Meta(ge=1, le=1024)] = _BOUNDS.requests
+    requests_per_grant: Annotated[int, msgspec.Meta(ge=1, le=1024)] = _BOUNDS.requests_per_grant
+    wait: float | str = _BOUNDS.wait_s
+    lag: float | str = _BOUNDS.lag_s
+    drain: float | str = _BOUNDS.drain_s
+
+
 class ServerEntry(msgspec.Struct, frozen=True):
     """One entry of `servers`: at a URL, or started by a command."""
 
@@ -91,6 +106,8 @@ class ServerEntry(msgspec.Struct, frozen=True):
     timeout: float | str = "120s"
     tool_timeouts: dict[str, float | str] = {}
     pin: Literal["hide", "flag", "allow"] | None = None
+    down_after: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 5
+    down_for: float | str = 5.0
 
 
 class GrantEntry(msgspec.Struct, frozen=True):
@@ -114,6 +131,7 @@ class ConfigFile(msgspec.Struct, frozen=True):
     grants: list[GrantEntry] = []
     approvals: ApprovalsEntry = ApprovalsEntry()
     audit: AuditEntry = AuditEntry()
+    bounds: BoundsEntry = BoundsEntry()
     allowed_hosts: list[str] = []
     allowed_origins: list[str] = []
     keep_alive: float | str = "15s"
@@ -132,6 +150,14 @@ def keep_alive_s(written: float | str) -> float:
     seconds = _seconds(written)
     if not 0 < seconds <= _MAX_SILENCE_S:
         raise ValueError("the silence on a stream must be more than zero and at most 1h")
+    return seconds
+
+
+def bound_s(written: float | str) -> float:
+    """Seconds that something may last, from a duration or a number of seconds; ValueError above an hour."""
+    seconds = _seconds(written)
+    if not 0 < seconds <= _MAX_BOUND_S:
+        raise ValueError("must be more than zero and at most 1h")
     return seconds
 
 
@@ -246,6 +272,10 @@ def _server_faults(parts: _Parts) -> Iterator[Fault]:
                 yield from _fault(path, scalars.name, name)
             case ("keep_alive",) if isinstance(value, str | int | float):
                 yield from _fault(path, keep_alive_s, value)
+            case ("bounds", "wait" | "lag" | "drain") | ("servers", str(), "down_for") if isinstance(
+                value, str | int | float
+            ):
+                yield from _fault(path, bound_s, value)
             case ("servers", str(), "timeout") if isinstance(value, str | int | float):
                 yield from _fault(path, timeout_s, value)
             case ("servers", str(), "tool_timeouts", str()) if isinstance(value, str | int | float):

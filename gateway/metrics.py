@@ -93,10 +93,17 @@ class Saturation:
             registry=registry,
         )
         self.connections = Reading("mcp_gateway_connections", "Agents' connections that are open.", registry=registry)
+        self.waiting = Reading("mcp_gateway_waiting", "Requests that wait for their turn.", registry=registry)
+        self.given_up = Reading(
+            "mcp_gateway_upstream_given_up",
+            "Whether calls of the server fail at once (1), because those before have, or not (0).",
+            ["server"],
+            registry=registry,
+        )
         self.tasks = Reading("mcp_gateway_tasks", "Tasks of the event loop.", registry=registry)
         self.loop_lag = Histogram(
             "mcp_gateway_event_loop_lag_seconds",
-            "How late the event loop got to what was due, looked at four times a second.",
+            "How late the event loop got to what was due, looked at twenty times a second.",
             buckets=_LAG_BUCKETS,
             registry=registry,
         )

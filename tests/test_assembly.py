@@ -15,6 +15,7 @@ from gateway.proxy.identity import Grant
 from gateway.proxy.record import Recorder
 from gateway.proxy.snapshot import Snapshot
 from gateway.proxy.sse_upstream import SseUpstream
+from gateway.proxy.underway import Underway
 from gateway.store.counters import CounterStore
 from gateway.tasks import Tasks
 from gateway.tokens import token_digest
@@ -30,7 +31,7 @@ def assembly(tmp_path: Path) -> Iterator[Assembly]:
         CounterStore.open(tmp_path / "counters", clock, boot_id="this boot"),
         open_journal(tmp_path / "audit"),
     )
-    yield Assembly(store, Recorder(journal, Metrics("0", "none"), KnownNames(), clock), Tasks())
+    yield Assembly(store, Recorder(journal, Metrics("0", "none"), KnownNames(), clock), Tasks(), Underway())
     store.close()
     journal.close()
 

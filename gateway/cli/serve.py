@@ -2,8 +2,10 @@
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from gateway.clock import SystemClock
 from gateway.config import Config, load_config
 from gateway.errors import StateError
 from gateway.proxy.endpoints import Role, endpoints_of
+from gateway.reading import scalars
 from gateway.stdio_socket import IN_USE
 from gateway.tasks import Tasks
 
@@ -27,6 +30,8 @@ else:
     _LOOP_FACTORY = uvloop.new_event_loop
 
 UNUSED_S: Final = 5.0
+# How often somebody who waits for a state directory looks whether it is free.
+LOOK_S: Final = 0.1
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -50,6 +55,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "with it (default: %(default)s)",
     )
     parser.add_argument(
+        "--wait-for-lock",
+        type=_patience_s,
+        metavar="DURATION",
+        default=0.0,
+        help="where another gateway has the state directory, wait so long for its end, such as 40s, instead of failing "
+        "at once; for restarts in which the next one starts while calls of the last one still end",
+    )
+    parser.add_argument(
         "--stdio-only",
         action="store_true",
         help=f"take agents from `gateway stdio` alone, and end {UNUSED_S:g} s after the last of them; `gateway stdio` "
@@ -66,21 +79,29 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(args.config)
     if args.stdio_only:
         return _serve_stdio(config)
-    serve(config, lambda gateway: logger.info("%s", start_line(config, gateway.url, gateway.admin_url)))
+    _raise_descriptor_limit()
+    serve(
+        config,
+        lambda gateway: logger.info("%s", start_line(config, gateway.url, gateway.admin_url)),
+        patience_s=args.wait_for_lock,
+    )
     return 0
 
 
-def serve(config: Config, announce: Callable[[Gateway], None], *, stdio_only: bool = False) -> None:
+def serve(
+    config: Config, announce: Callable[[Gateway], None], *, stdio_only: bool = False, patience_s: float = 0
+) -> None:
     """Run a gateway until the first SIGTERM or SIGINT; `announce` is called once it listens.
 
-    With `stdio_only` there are no listeners, and it ends by itself when nobody has used it for `UNUSED_S`.
+    For `patience_s` it waits for another gateway that has the state directory. With `stdio_only` there are no
+    listeners, and it ends by itself when nobody has used it for `UNUSED_S`.
 
     A second signal ends the process at once. Raises `GatewayError` when it cannot start, which includes that
     compiled code is missing and nobody has asked to do without.
     """
     _require_compiled_code()
     with asyncio.Runner(loop_factory=_LOOP_FACTORY) as runner:
-        runner.run(_serve(config, announce, stdio_only))
+        runner.run(_serve(config, announce, stdio_only, patience_s))
 
 
 def start_line(config: Config, url: str, admin_url: str) -> str:
@@ -107,15 +128,51 @@ def _serve_stdio(config: Config) -> int:
     try:
         serve(config, lambda _: logger.info("agents: stdio  state: %s", config.state_dir.absolute()), stdio_only=True)
     except StateError as error:
-        if not isinstance(error.__cause__, BlockingIOError):
+        if not _says_in_use(error):
             raise
         logger.info("%s", error)
         return IN_USE
     return 0
 
 
-async def _serve(config: Config, announce: Callable[[Gateway], None], stdio_only: bool) -> None:
-    gateway = Gateway(config, SystemClock())
+def _says_in_use(error: StateError) -> bool:
+    """Whether another gateway has the state directory."""
+    return isinstance(error.__cause__, BlockingIOError)
+
+
+def _patience_s(text: str) -> float:
+    try:
+        return scalars.duration_ns(text) / 1e9
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _raise_descriptor_limit() -> None:
+    """Allow ourselves as many open files as the system lets us: each agent takes one, and its call another."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def _owner(config: Config, patience_s: float) -> Gateway:
+    """A gateway that has its state directory. Raises `StateError` when another has it for longer than `patience_s`."""
+    clock = asyncio.get_running_loop().time
+    end_s, is_told = clock() + patience_s, False
+    while True:
+        try:
+            return Gateway(config, SystemClock())
+        except StateError as error:
+            if not _says_in_use(error) or clock() >= end_s:
+                raise
+            if not is_told:
+                logger.info("waiting for up to %g s: %s", patience_s, error)
+                is_told = True
+        await asyncio.sleep(LOOK_S)
+
+
+async def _serve(config: Config, announce: Callable[[Gateway], None], stdio_only: bool, patience_s: float) -> None:
+    gateway = await _owner(config, patience_s)
     stopping = _listen_to_signals(gateway.reloader.ask)
     watching = Tasks()
     try:

@@ -5,6 +5,7 @@ the head of a request may take nor how many connections there are.
 """
 
 import asyncio
+import collections
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -12,7 +13,9 @@ from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
-from gateway.proxy.reply import Refusal
+from gateway.bounds import Bounds
+from gateway.proxy.in_flight import Owner
+from gateway.proxy.reply import CLOSE, Refusal
 
 LINGER_S: Final = 2.0
 
@@ -23,11 +26,13 @@ Refuse = Callable[[web.BaseRequest, int, BaseException | None], web.Response]
 class Listener(web.Server):
     """The agents' listener. Handlers are cancelled when an agent goes away, which aiohttp does only when told to."""
 
-    def __init__(self, handle: Handle, refuse: Refuse, *, idle_s: float, head_s: float, max_connections: int) -> None:
+    def __init__(
+        self, handle: Handle, refuse: Refuse, *, idle_s: float, head_s: float, bounds: Callable[[], Bounds]
+    ) -> None:
         """`refuse` answers a request that could not be read, or whose handler failed, with a status.
 
         A connection may be idle for `idle_s`. The head of a request, its line and headers, may take `head_s` from its
-        first byte, and that of the first one from the connection's opening.
+        first byte, and that of the first one from the connection's opening. `bounds` gives those in force.
         """
         super().__init__(
             handle,
@@ -41,7 +46,9 @@ class Listener(web.Server):
         )
         self._refuse = refuse
         self._head_s = head_s
-        self._max_connections = max_connections
+        self._bounds = bounds
+        self._owners: dict[Connection, Owner] = {}
+        self._owned = collections.Counter[Owner]()
 
     def __call__(self) -> "Connection":
         """The protocol of one more connection."""
@@ -50,7 +57,33 @@ class Listener(web.Server):
     @property
     def is_full(self) -> bool:
         """Whether there are more connections than there may be."""
-        return len(self.connections) > self._max_connections
+        return len(self.connections) > self._bounds().connections
+
+    def close_idle(self) -> None:
+        """Close the connections that no request is on, nor on its way as far as anybody can tell."""
+        for connection in list(self.connections):
+            if isinstance(connection, Connection) and connection.is_idle:
+                connection.force_close()
+
+    def claim(self, connection: "Connection", owner: Owner) -> None:
+        """A grant uses a connection, which counts as its own from here on. Raises `Refusal` (503) for one too many."""
+        if self._owners.get(connection) == owner:
+            return
+        most = self._bounds().connections_per_grant
+        if self._owned[owner] >= most:
+            message = f"This grant has {most} connections open already; try again."
+            headers = {"Retry-After": "1", **CLOSE}
+            raise Refusal(503, "grant_connections", message, headers=headers)
+        self.disclaim(connection)
+        self._owners[connection] = owner
+        self._owned[owner] += 1
+
+    def disclaim(self, connection: "Connection") -> None:
+        """A connection is nobody's any more."""
+        if (owner := self._owners.pop(connection, None)) is not None:
+            self._owned[owner] -= 1
+            if not self._owned[owner]:
+                del self._owned[owner]
 
 
 class Connection(RequestHandler):
@@ -75,9 +108,14 @@ class Connection(RequestHandler):
         else:
             self._head_timer = self._loop.call_later(self._head_s, self._head_is_late)
 
+    def claim(self, owner: Owner) -> None:
+        """The connection's agent has this grant. Raises `Refusal` (503) when the grant has too many connections."""
+        self._listener.claim(self, owner)
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Nothing is waited for any longer."""
         self._stop_timer()
+        self._listener.disclaim(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -111,6 +149,11 @@ class Connection(RequestHandler):
         response = self._refuse(request, status, exc)
         response.force_close()
         return response
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is no request on it, not even the beginning of one."""
+        return self._is_waiting and not self._has_head_begun
 
     @property
     def _is_waiting(self) -> bool:

@@ -16,11 +16,13 @@ from gateway.mcp.versions import Era
 from gateway.policy import names
 from gateway.policy.decision import Decision, Verdict
 from gateway.proxy import reply
+from gateway.proxy.admission import Admission, OverloadedError
 from gateway.proxy.announced import Announced, Subscription
 from gateway.proxy.answer_filter import AnswerFilter
 from gateway.proxy.approval import ApprovalStep, PendingCall
 from gateway.proxy.gate import Gate
 from gateway.proxy.identity import Grant, Identity
+from gateway.proxy.in_flight import Owner
 from gateway.proxy.listing import ListFilter
 from gateway.proxy.notices import Notices
 from gateway.proxy.record import Exchange, Outcome, Recorder
@@ -54,6 +56,7 @@ class Dispatch:
     def __init__(
         self,
         *,
+        admission: Admission,
         gate: Gate,
         approvals: ApprovalStep,
         in_force: InForce,
@@ -64,6 +67,7 @@ class Dispatch:
         task_handles: TaskHandles,
         session_key: bytes,
     ) -> None:
+        self._admission = admission
         self._gate = gate
         self._approvals = approvals
         self._in_force = in_force
@@ -94,6 +98,14 @@ class Dispatch:
 
         Raises `Refusal` for one that has no place in its session, or whose grant was revoked while it was read.
         """
+        if isinstance(message, Request):
+            try:
+                await self._take_turn(exchange, caller, message)
+            except OverloadedError as error:
+                overloaded = Decision(Verdict.ERROR, names.OVERLOADED, str(error))
+                overloaded = exchange.decided(caller.grant, message, overloaded)
+                await sink.reply(_refused(message, overloaded, era, exchange, None))
+                return
         # From here to the decision nothing is awaited: what is in force now is what judges.
         caller = msgspec.structs.replace(caller, grant=self._identity.renewed(caller.grant))
         self._hold(exchange, caller, message)
@@ -101,7 +113,8 @@ class Dispatch:
         judged, approval = self._gate.decide(caller.grant, message, era, session=caller.session_id), None
         if judged.verdict is Verdict.PENDING and isinstance(message, Request):
             pending = PendingCall(exchange, caller.grant, caller.session_id, message, era, judged)
-            resolution = await self._approvals.resolve(pending)
+            with self._admission.aside(_owner(caller.grant)):
+                resolution = await self._approvals.resolve(pending)
             caller = msgspec.structs.replace(caller, grant=resolution.grant)
             judged, approval = resolution.decision, resolution.approval
         exchange.at_close(partial(self._release, exchange, caller, message, judged))
@@ -181,6 +194,18 @@ class Dispatch:
             case _:
                 return outbound
 
+    async def _take_turn(self, exchange: Exchange, caller: Caller, request: Request) -> None:
+        """Wait until there is room for a request, which it takes up until its exchange is over.
+
+        Streams that only listen have a bound of their own. Raises `OverloadedError`.
+        """
+        self._admission.check_load(is_list=METHODS.get(request.method) in _LISTS)
+        if request.method not in ENDLESS:
+            owner = _owner(caller.grant)
+            with exchange.holding():
+                await self._admission.turn(owner)
+            exchange.at_close(partial(self._admission.leave, owner))
+
     def _hold(self, exchange: Exchange, caller: Caller, message: Message) -> None:
         """Keep what the message takes up until its exchange is over."""
         exchange.in_session(caller.session_id)
@@ -255,6 +280,10 @@ class Dispatch:
 
     def _list_filter(self, caller: Caller) -> AnswerFilter:
         return ListFilter(partial(self._identity.judge, caller.grant), self._recorder.tools.learn, caller.grant.pins)
+
+
+def _owner(grant: Grant) -> Owner:
+    return grant.server, grant.label
 
 
 def _refused(message: Message, decision: Decision, era: Era, exchange: Exchange, approval: Approval | None) -> Reply:

@@ -15,6 +15,7 @@ from gateway.mcp.message import Message, Request, Response
 from gateway.mcp.parse import MalformedError, parse_message
 from gateway.mcp.versions import Era, MismatchError, era_of
 from gateway.proxy import edge, reply
+from gateway.proxy.connection import Connection
 from gateway.proxy.dispatch import Dispatch
 from gateway.proxy.endpoints import Endpoint, Role
 from gateway.proxy.identity import Identity
@@ -54,7 +55,7 @@ class Downstream:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request, from its first header to the last byte of its answer."""
-        sink = HttpSink(request)
+        sink = HttpSink(request, self._underway.draining.is_set)
         endpoint = self._endpoint(request.raw_path)
         server = endpoint.server if endpoint else ""
         with (
@@ -75,8 +76,13 @@ class Downstream:
                 # What is returned is not sent.
                 logger.debug("an agent left in the middle of an answer")
             except asyncio.CancelledError:
+                if exchange.is_replying and self._underway.draining.is_set():
+                    # A stream that only listens, which ends well if there is anybody to see it.
+                    with contextlib.suppress(ConnectionError):
+                        await sink.end()
+                    return sink.response
                 if not exchange.is_decided:
-                    exchange.refused(Refusal(AGENT_GONE, "gone", "The agent left before its request was whole."))
+                    exchange.refused(Refusal(AGENT_GONE, "gone", "The agent left before its request was judged."))
                 raise
         return sink.response
 
@@ -118,6 +124,8 @@ class Downstream:
             raise Refusal(404, "path", "No MCP endpoint at this path.")
         grant = self._identity.resolve(headers, endpoint.server)
         exchange.identified(grant)
+        if isinstance(request.protocol, Connection):
+            request.protocol.claim((grant.server, grant.label))
         match endpoint.role, request.method:
             case Role.MCP, "POST":
                 message, era = await self._read(exchange, request, headers)

@@ -15,6 +15,10 @@ CONNECT_TIMEOUT_S: Final = 2.0
 IDLE_CONNECTION_S: Final = 3.0
 
 
+class NoRoomError(TimeoutError):
+    """All the connections that there may be are in use. The server has no part in that."""
+
+
 class HttpPool:
     """Connections to one address."""
 
@@ -36,17 +40,22 @@ class HttpPool:
         """A connection for one request. It comes back by itself.
 
         Raises `OSError` when none can be opened and `TimeoutError` after `CONNECT_TIMEOUT_S`, the wait for a free
-        place included.
+        place included, which is a `NoRoomError` where that was all of it.
         """
         if self.is_closed:
             raise ConnectionAbortedError("the pool is closed")
         if (fresh := self._fresh()) is not None:
             return fresh
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            while len(self._open) + self._opening >= self._most:
-                await self._room()
-                if (fresh := self._fresh()) is not None:
-                    return fresh
+        deadline = asyncio.get_running_loop().time() + CONNECT_TIMEOUT_S
+        try:
+            async with asyncio.timeout_at(deadline):
+                while len(self._open) + self._opening >= self._most:
+                    await self._room()
+                    if (fresh := self._fresh()) is not None:
+                        return fresh
+        except TimeoutError:
+            raise NoRoomError from None
+        async with asyncio.timeout_at(deadline):
             return await self._connect()
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """The way to an MCP server over HTTP: its connections, what goes out on them, and what each failure means."""
 
 import asyncio
+import math
 import os
 import re
 import ssl
@@ -11,11 +12,15 @@ from typing import Final
 from yarl import URL
 
 from gateway import __version__
+from gateway.proxy.breaker import Breaker
 from gateway.proxy.http_connection import BrokenConnectionError, Response
-from gateway.proxy.http_pool import CONNECT_TIMEOUT_S, HttpPool
+from gateway.proxy.http_pool import CONNECT_TIMEOUT_S, HttpPool, NoRoomError
 from gateway.proxy.upstream import Answer, Failure, Upstream, UpstreamError
 
 MAX_CONNECTIONS: Final = 1024
+
+# Statuses by which a server says that it has failed itself (RFC 9110, 15.6).
+_FIRST_FAILURE: Final = 500
 
 _UNSENDABLE: Final = re.compile(rb"[\r\n\0]")
 
@@ -24,14 +29,26 @@ class HttpUpstream(Upstream):
     """One MCP server by its URL, with the headers that are ours to send."""
 
     def __init__(
-        self, name: str, url: str, headers: Mapping[str, str], timeout_s: float, tool_timeouts_s: Mapping[str, float]
+        self,
+        name: str,
+        url: str,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        tool_timeouts_s: Mapping[str, float],
+        breaker: Breaker | None = None,
     ) -> None:
-        """As for `Upstream`; `headers` go with every request."""
+        """As for `Upstream`; `headers` go with every request. Without a `breaker` the server is never given up."""
         super().__init__(name, timeout_s, tool_timeouts_s)
         self.url = url
         self._own_headers = _own_headers(URL(url), headers)
         self._replaced = frozenset(name.lower() for name, _ in self._own_headers)
+        self._breaker = breaker
         self._pools: dict[bool, HttpPool] = {}
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the server has failed so often that only a trial is sent."""
+        return self._breaker is not None and self._breaker.is_open
 
     def open(self) -> None:
         """Make the connection pools; needs a running loop."""
@@ -97,12 +114,31 @@ class HttpUpstream(Upstream):
         servers close idle connections at any moment.
         """
         request, pool = self._encode(url, method, headers, body), self._pools[is_listening]
+        self._check_breaker()
         try:
-            return await self._send(pool, request, timeout_s)
+            answer = await self._send(pool, request, timeout_s)
         except UpstreamError as error:
             if error.failure is not Failure.BROKEN or (error.may_have_run and not is_repeatable):
                 raise
-        return await self._send(pool, request, timeout_s)
+            answer = await self._send(pool, request, timeout_s)
+        if not is_listening:
+            self._learn(answer.status)
+        return answer
+
+    def _check_breaker(self) -> None:
+        """Raises `UpstreamError` while the server is given up."""
+        if self._breaker is not None and (wait_s := self._breaker.wait_s()):
+            text = f"The server {self.name} has failed again and again, so the call was not run. Try again in"
+            raise UpstreamError(Failure.DOWN, f"{text} {math.ceil(wait_s)} s.", may_have_run=False)
+
+    def _learn(self, status: int) -> None:
+        """An answer has begun."""
+        if self._breaker is None:
+            return
+        if status < _FIRST_FAILURE:
+            self._breaker.answered()
+        else:
+            self._breaker.failed()
 
     def _encode(self, url: URL, method: str, headers: list[tuple[str, str]], body: bytes | None) -> bytes:
         """The bytes of a request. Raises `UpstreamError` for a header that could end early."""
@@ -120,6 +156,8 @@ class HttpUpstream(Upstream):
         try:
             connection = await pool.connection()
         except OSError as error:
+            if self._breaker is not None and not isinstance(error, NoRoomError):
+                self._breaker.failed()
             message = f"The server {self.name} cannot be reached ({_reason(error)}), so the call was not run."
             raise UpstreamError(Failure.DOWN, message, may_have_run=False) from None
         try:

@@ -27,6 +27,7 @@ from gateway.proxy.record import Exchange, Outcome
 from gateway.proxy.sink import Sink
 from gateway.proxy.tool_schemas import ToolSchemas
 from gateway.proxy.transfer import JSON, BrokenStreamError, Transfer
+from gateway.proxy.underway import Underway
 from gateway.proxy.upstream import Answer, Failure, Upstream, UpstreamError
 from gateway.tasks import Tasks
 
@@ -98,12 +99,16 @@ class Outbound(msgspec.Struct, frozen=True):
 class Relay:
     """Runs exchanges against one server."""
 
-    def __init__(self, upstream: Upstream, tasks: Tasks, keep_alive_s: float) -> None:
-        """`keep_alive_s` is how long a stream of events may be silent before the agent gets a comment."""
+    def __init__(self, upstream: Upstream, tasks: Tasks, underway: Underway, keep_alive_s: float) -> None:
+        """`underway` says when the gateway's time is up.
+
+        `keep_alive_s` is how long a stream of events may be silent before the agent gets a comment.
+        """
         self.upstream = upstream
         self.tool_schemas = ToolSchemas(upstream)
         """Kept for as long as some policy in force needs them."""
         self._tasks = tasks
+        self._underway = underway
         self._keep_alive_s = keep_alive_s
         self._users = 0
         self._unused = asyncio.Event()
@@ -151,21 +156,17 @@ class Relay:
         # A task of its own, so that it can outlive the agent's connection.
         sending = self._tasks.spawn(self._send(outbound), "upstream request")
         try:
-            answer = await asyncio.shield(sending)
-            exchange.answered(answer.status)
-            if outbound.has_session and _says_session_lost(answer):
-                answer.close()
-                exchange.end(Outcome.FAILED, rule=names.SESSION_LOST)
-                await sink.reply(reply.refusal(reply.session_not_found()))
-                return
-            await transfer.run(answer)
-            exchange.end(Outcome.COMPLETED)
+            async with self._underway.until_cut():
+                await self._pass_on(exchange, sink, outbound, transfer, sending)
         except (asyncio.CancelledError, ConnectionError):
             self._left(exchange, outbound, sending)
             raise
         except UpstreamError as error:
             _release(sending)
             await self._failed(exchange, sink, outbound, error)
+        except TimeoutError:
+            _release(sending)
+            await self._cut_off(exchange, sink, outbound, transfer)
         except Exception:
             _release(sending)
             if exchange.is_replying:
@@ -173,6 +174,27 @@ class Relay:
             logger.exception("passing on an answer failed")
             exchange.end(Outcome.FAILED, rule=names.INTERNAL_ERROR)
             await sink.reply(_failure_reply(exchange, outbound, _BROKEN))
+
+    async def _pass_on(
+        self, exchange: Exchange, sink: Sink, outbound: Outbound, transfer: Transfer, sending: asyncio.Task[Answer]
+    ) -> None:
+        answer = await asyncio.shield(sending)
+        exchange.answered(answer.status)
+        if outbound.has_session and _says_session_lost(answer):
+            answer.close()
+            exchange.end(Outcome.FAILED, rule=names.SESSION_LOST)
+            await sink.reply(reply.refusal(reply.session_not_found()))
+            return
+        await transfer.run(answer)
+        exchange.end(Outcome.COMPLETED)
+
+    async def _cut_off(self, exchange: Exchange, sink: Sink, outbound: Outbound, transfer: Transfer) -> None:
+        """The gateway stops: tell the agent, unless it is in the middle of a body."""
+        text = "The gateway is stopping and cannot wait for the answer; the call may have run."
+        if exchange.is_replying and not transfer.has_stream:
+            sink.abort()
+        kind = BrokenStreamError if exchange.is_replying and transfer.has_stream else UpstreamError
+        await self._failed(exchange, sink, outbound, kind(Failure.STOPPING, text, may_have_run=True))
 
     async def _send(self, outbound: Outbound) -> Answer:
         message = outbound.message

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final, Protocol
 
 import orjson
@@ -43,8 +43,10 @@ class Sink(Protocol):
 class HttpSink:
     """The answer to an HTTP request."""
 
-    def __init__(self, request: web.BaseRequest) -> None:
+    def __init__(self, request: web.BaseRequest, is_last: Callable[[], bool] = lambda: False) -> None:
+        """`is_last` is asked when an answer begins: whether the connection ends with it."""
         self._request = request
+        self._is_last = is_last
         self.response: web.StreamResponse = web.StreamResponse(headers=_OURS)
         """For the HTTP server, when the exchange is over."""
 
@@ -54,6 +56,8 @@ class HttpSink:
         for name, value in headers:
             self.response.headers.add(name, value)
         self.response.content_length = length
+        if self._is_last():
+            self.response.force_close()
         await self.response.prepare(self._request)
 
     async def write(self, data: bytes) -> None:
@@ -77,6 +81,8 @@ class HttpSink:
     async def reply(self, reply: Reply) -> None:
         """A JSON body with a status of its own."""
         self.response = http_response(reply)
+        if self._is_last():
+            self.response.force_close()
         async with self._within_write_timeout():
             await self.response.prepare(self._request)
             await self.response.write_eof()

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from gateway.addresses import Addresses
+from gateway.bounds import Bounds
 from gateway.proxy.endpoints import Endpoint
 from gateway.proxy.identity import Grants
 from gateway.proxy.relay import Relay
@@ -28,6 +29,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     """The second listener's."""
     admin_tokens: Mapping[bytes, str]
     """The labels of the tokens that the second listener takes, by their digests."""
+    bounds: Bounds = Bounds()
 
 
 class InForce:

@@ -8,6 +8,7 @@ from typing import Final
 from yarl import URL
 
 from gateway.mcp.message import Request
+from gateway.proxy.breaker import Breaker
 from gateway.proxy.http_upstream import HttpUpstream
 from gateway.proxy.session_table import SessionTable
 from gateway.proxy.session_upstream import Post, SessionUpstream, answer_of
@@ -33,10 +34,11 @@ class SseUpstream(SessionUpstream[SseSession]):
         timeout_s: float,
         tool_timeouts_s: Mapping[str, float],
         tasks: Tasks,
+        breaker: Breaker | None = None,
     ) -> None:
         """As for `HttpUpstream`; `tasks` runs what reads the streams."""
         super().__init__(name, timeout_s, tool_timeouts_s)
-        self.http = HttpUpstream(name, url, headers, timeout_s, tool_timeouts_s)
+        self.http = HttpUpstream(name, url, headers, timeout_s, tool_timeouts_s, breaker)
         """What streams and messages travel on."""
         self.table: SessionTable[SseSession] = SessionTable(name, MAX_SESSIONS)
         self._tasks = tasks
@@ -45,6 +47,11 @@ class SseUpstream(SessionUpstream[SseSession]):
     def sessions(self) -> int:
         """How many sessions are open: the server knows them by their streams alone."""
         return len(self.table)
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the server has failed so often that only a trial is sent."""
+        return self.http.is_given_up
 
     def open(self) -> None:
         """Make the connection pool."""

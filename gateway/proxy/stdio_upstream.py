@@ -48,6 +48,11 @@ class StdioUpstream(SessionUpstream[StdioSession]):
         """How many processes there are, those that a grant's agents share among them."""
         return len(self.table)
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether a process has failed, and no other is started yet."""
+        return bool(self._backoff.remaining_s)
+
     def open(self) -> None:
         """Processes are started when they are needed."""
 

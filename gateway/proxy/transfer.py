@@ -71,6 +71,8 @@ class Transfer:
         self._awaited = None if awaited_id is None else AwaitedAnswer(awaited_id)
         self._watch = watch
         self._notices = notices
+        self.has_stream = False
+        """Whether what is passed on is a stream of events, on which more can be said."""
 
     async def run(self, answer: Answer) -> None:
         """Pass the whole answer on.
@@ -123,6 +125,7 @@ class Transfer:
 
     async def _pass_events(self, answer: Answer, headers: list[tuple[str, str]]) -> None:
         """Pass events on one by one, each whole."""
+        self.has_stream = True
         await self._begin(answer, headers, None)
         splitter = sse.EventSplitter(MAX_EVENT_BYTES)
         async with self._accompanied():

@@ -3,7 +3,7 @@
 import asyncio
 import collections
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final
 
 from gateway.mcp.codes import INVALID_REQUEST
@@ -12,6 +12,7 @@ from gateway.proxy.reply import CLOSE, Refusal
 
 # So that one grant cannot hold every connection there is (security.md, section G).
 MAX_STREAMS: Final = 64
+LAST_WORDS_S: Final = 1.0
 
 ID_IN_FLIGHT: Final = "id_in_flight"
 """The reason of a refusal: the id belongs to another request."""
@@ -26,6 +27,8 @@ class Underway:
         """How many there are, by server and grant."""
         self._working: set[asyncio.Task[Any]] = set()
         self._listening: set[asyncio.Task[Any]] = set()
+        self._cuts: set[asyncio.Timeout] = set()
+        self._is_cut = False
         self.draining = asyncio.Event()
         """Set once nothing more is taken: streams that carry answers end with the last of them."""
 
@@ -80,12 +83,33 @@ class Underway:
         self._listening |= current
         return lambda: self._streams.subtract([held])
 
+    @contextlib.asynccontextmanager
+    async def until_cut(self) -> AsyncIterator[None]:
+        """Work that may go on while the gateway drains. Raises `TimeoutError` when the time for that is over."""
+        async with asyncio.timeout(0 if self._is_cut else None) as cut:
+            self._cuts.add(cut)
+            try:
+                yield
+            finally:
+                self._cuts.discard(cut)
+
     async def drain(self, seconds: float) -> None:
-        """Take no more, end the streams that only listen at once, and everything else within `seconds`."""
+        """Take no more, end the streams that only listen at once, and everything else within `seconds`.
+
+        Whoever works under `until_cut` has `LAST_WORDS_S` to say that it has been cut off.
+        """
         self.draining.set()
         for stream in self._listening:
             stream.cancel()
-        if self._working:
-            await asyncio.wait(self._working, timeout=seconds)
-        for task in self._working:
+        await self._wait(seconds)
+        self._is_cut = True
+        for cut in self._cuts:
+            cut.reschedule(asyncio.get_running_loop().time())
+        await self._wait(LAST_WORDS_S)
+        for task in self._working | self._listening:
             task.cancel()
+
+    async def _wait(self, seconds: float) -> None:
+        """Until all has ended, for at most so long."""
+        if under_way := self._working | self._listening:
+            await asyncio.wait(under_way, timeout=seconds)

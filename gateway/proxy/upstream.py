@@ -14,12 +14,14 @@ from gateway.errors import GatewayError
 
 
 class Failure(enum.Enum):
-    """How the server's side failed; the value is the rule's name in decisions and records."""
+    """Why there is no answer from the server; the value is the rule's name in decisions and records."""
 
     DOWN = "(upstream down)"
     TIMEOUT = "(upstream timeout)"
     BROKEN = "(upstream broken)"
     """The connection broke, or what came back is no answer that can be passed on."""
+    STOPPING = "(gateway stopping)"
+    """The gateway stops, and cannot wait for the answer any longer."""
 
 
 class UpstreamError(GatewayError):
@@ -101,6 +103,11 @@ class Upstream(abc.ABC):
     def sessions(self) -> int:
         """How many sessions on the server are kept here: none, where the server keeps its own."""
         return 0
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether calls fail at once for now, because those before have failed."""
+        return False
 
     @abc.abstractmethod
     def open(self) -> None:

@@ -10,10 +10,8 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway import app
 from gateway.proxy.refusals import TOLD_ONE_BY_ONE
-from tests.functional.conftest import StartGateway
-from tests.support.gateways import SEED_POLICY, RunningGateway
+from tests.support.gateways import RunningGateway
 from tests.support.raw import CALL, RawAgent, post
 from tests.support.upstream import ScriptedUpstream
 from tests.support.waiting import eventually
@@ -238,11 +236,10 @@ async def test_what_an_agent_writes_stays_out_of_the_log(
 
 
 async def test_one_connection_too_many_is_refused_and_the_others_are_served(
-    start_gateway: StartGateway, monkeypatch: pytest.MonkeyPatch
+    gateway: RunningGateway,
 ):
     """F62: the newest is told to try again, and can when another has gone."""
-    monkeypatch.setattr(app, "MAX_AGENT_CONNECTIONS", 2)
-    gateway = await start_gateway({"seed": SEED_POLICY})
+    assert await gateway.reload(lambda document: document.update(bounds={"connections": 2}))
     async with RawAgent(gateway) as second:
         async with RawAgent(gateway) as first:
             for agent in (first, second):

@@ -123,7 +123,7 @@ async def test_the_second_listener_tells_what_goes_on(upstream: ScriptedUpstream
             ready = await client.get("/readyz")
             assert (ready.status, json.loads(await ready.text())["checks"]) == (
                 200,
-                {"server binassist": "ok", "audit": "ok"},
+                {"server binassist": "ok", "audit": "ok", "accepting": "ok"},
             )
             metrics = await (await client.get("/metrics")).text()
             await upstream.stop()

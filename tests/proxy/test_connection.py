@@ -120,3 +120,37 @@ async def test_the_broken_rest_of_a_refused_body_is_no_defect(
         agent.send(b"cdeXX\r\nzz\r\n")
         assert b" 411 " in await agent.rest()
     assert "Traceback" not in caplog.text
+
+
+async def test_a_grants_connections_are_capped(gateway: RunningGateway, upstream: ScriptedUpstream):
+    """One more is 503 before its body is read; another grant has room, and so has this one after an end."""
+    assert await gateway.reload(lambda document: document.update(bounds={"connections_per_grant": 2}))
+    async with RawAgent(gateway) as second:
+        async with RawAgent(gateway) as first:
+            for agent in (first, second, first):
+                agent.send(post(body=PING))
+                assert (await agent.answer()).status == 200
+            async with RawAgent(gateway) as third:
+                third.send(post(body=PING, Content_Length="1000"))
+                refused = await third.answer()
+            assert (refused.status, refused.headers["retry-after"], refused.is_closed) == (503, "1", True)
+            assert gateway.records()[-1]["reason"] == "grant_connections"
+            async with RawAgent(gateway) as other:
+                other.send(post(body=PING, Authorization="Bearer token-other"))
+                assert (await other.answer()).status == 200
+        await eventually(lambda: gateway.connections() == 1)
+        async with RawAgent(gateway) as fourth:
+            fourth.send(post(body=PING))
+            assert (await fourth.answer()).status == 200
+    assert len(upstream.received) == 5
+
+
+async def test_a_connection_belongs_to_the_grant_that_used_it_last(gateway: RunningGateway):
+    """One that changes hands counts for its new owner alone."""
+    assert await gateway.reload(lambda document: document.update(bounds={"connections_per_grant": 1}))
+    async with RawAgent(gateway) as shared, RawAgent(gateway) as own:
+        for token in ("token-seed", "token-other"):
+            shared.send(post(body=PING, Authorization=f"Bearer {token}"))
+            assert (await shared.answer()).status == 200
+        own.send(post(body=PING))
+        assert (await own.answer()).status == 200

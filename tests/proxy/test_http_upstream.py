@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from gateway.clock import ManualClock
+from gateway.proxy.breaker import Breaker
 from gateway.proxy.http_upstream import HttpUpstream
 from gateway.proxy.upstream import Failure, UpstreamError
 from tests.support.upstream import Script, ScriptedUpstream, open_stream
@@ -149,3 +151,93 @@ async def test_only_what_is_repeatable_is_sent_again(
         with pytest.raises(UpstreamError):
             await sending
     assert len(upstream.received) == arrived
+
+
+@pytest.fixture
+async def guarded(upstream: ScriptedUpstream) -> AsyncIterator[HttpUpstream]:
+    """The way to the scripted server, which is given up after two failures."""
+    breaker = Breaker(ManualClock(), failures=2, pause_s=5)
+    opened = HttpUpstream("binassist", upstream.url, {}, 0.05, {}, breaker)
+    opened.open()
+    yield opened
+    await opened.close()
+
+
+async def ask(way: HttpUpstream, method: str = "POST", *, is_listening: bool = False) -> Failure | int:
+    """What becomes of a request: the status of its answer, or how it failed."""
+    body = b"{}" if method == "POST" else None
+    try:
+        answer = await way.send(method, [], body, grant="alice", timeout_s=0.05, is_listening=is_listening)
+    except UpstreamError as error:
+        return error.failure
+    answer.close()
+    return answer.status
+
+
+async def test_a_server_that_cannot_be_reached_is_given_up(upstream: ScriptedUpstream, guarded: HttpUpstream):
+    """The call after the last failure is not run, says so and says when to try again."""
+    await upstream.stop()
+    assert [await ask(guarded) for _ in range(2)] == [Failure.DOWN, Failure.DOWN]
+    assert guarded.is_given_up
+    with pytest.raises(
+        UpstreamError, match=r"again and again, so the call was not run\. Try again in [4-6] s"
+    ) as caught:
+        await guarded.send("POST", [], b"{}", grant="alice", timeout_s=0.05)
+    assert (caught.value.failure, caught.value.may_have_run) == (Failure.DOWN, False)
+
+
+async def test_a_server_that_says_it_has_failed_is_given_up(upstream: ScriptedUpstream, guarded: HttpUpstream):
+    """500 and above count, and nothing more arrives there."""
+    upstream.script = answering(lambda: web.Response(status=502))
+    assert [await ask(guarded) for _ in range(3)] == [502, 502, Failure.DOWN]
+    assert len(upstream.received) == 2
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 429])
+async def test_an_answer_of_any_other_kind_is_no_failure(
+    upstream: ScriptedUpstream, guarded: HttpUpstream, status: int
+):
+    """Neither what went well nor what the agent is told that it did wrong."""
+    upstream.script = answering(lambda: web.Response(status=status))
+    assert [await ask(guarded) for _ in range(4)] == [status] * 4
+    assert not guarded.is_given_up
+
+
+async def test_a_slow_server_is_not_given_up(upstream: ScriptedUpstream, guarded: HttpUpstream):
+    """It takes connections and answers nothing, as one with a single thread does while that is busy."""
+
+    async def script(server: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
+        await server.released.wait()
+        return web.Response()
+
+    upstream.script = script
+    assert [await ask(guarded) for _ in range(4)] == [Failure.TIMEOUT] * 4
+    assert not guarded.is_given_up
+
+
+async def test_nobody_can_have_a_server_given_up_by_its_streams(upstream: ScriptedUpstream, guarded: HttpUpstream):
+    """Servers fail on a Last-Event-ID of any agent's making; calls go on."""
+    upstream.script = answering(lambda: web.Response(status=500))
+    assert [await ask(guarded, "GET", is_listening=True) for _ in range(3)] == [500] * 3
+    assert not guarded.is_given_up
+
+
+async def test_a_pool_without_room_says_nothing_of_the_server(
+    upstream: ScriptedUpstream, guarded: HttpUpstream, monkeypatch: pytest.MonkeyPatch
+):
+    """That all our connections are in use is no failure of the server's."""
+    monkeypatch.setattr("gateway.proxy.http_upstream.MAX_CONNECTIONS", 1)
+    monkeypatch.setattr("gateway.proxy.http_pool.CONNECT_TIMEOUT_S", 0.01)
+    guarded.open()
+
+    async def script(server: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
+        await server.released.wait()
+        return web.Response()
+
+    upstream.script = script
+    first = asyncio.ensure_future(guarded.send("POST", [], b"{}", grant="alice", timeout_s=5))
+    await asyncio.sleep(0.05)
+    assert [await ask(guarded) for _ in range(3)] == [Failure.DOWN] * 3
+    assert not guarded.is_given_up
+    upstream.released.set()
+    (await first).close()

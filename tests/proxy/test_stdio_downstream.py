@@ -8,7 +8,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from tests.support.gateways import ALLOW_ALL, RunningGateway, is_allowed, modern, tool_call, write_config
+from tests.support.gateways import ALLOW_ALL, RunningGateway, edit_config, is_allowed, modern, tool_call, write_config
 from tests.support.stdio_agent import SocketAgent
 from tests.support.upstream import ScriptedUpstream
 from tests.support.waiting import eventually
@@ -64,13 +64,12 @@ async def test_stopping_waits_for_the_answers_that_a_conversation_carries(upstre
     assert upstream.received[-1].method == "DELETE"
 
 
-async def test_what_never_ends_is_cut_when_the_gateway_stops(
-    upstream: ScriptedUpstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+async def test_what_never_ends_is_cut_when_the_gateway_stops(upstream: ScriptedUpstream, tmp_path: Path):
     """A call that outlasts the drain, and a subscription, do not hold it up."""
-    monkeypatch.setattr("gateway.app.DRAIN_S", 0.1)
     upstream.script = holding_calls
-    gateway = RunningGateway(write_config(tmp_path, upstream.url, {"open": ALLOW_ALL}))
+    config = write_config(tmp_path, upstream.url, {"open": ALLOW_ALL})
+    edit_config(config, lambda document: document.update(bounds={"drain": "100ms"}))
+    gateway = RunningGateway(config)
     await gateway.start()
     async with SocketAgent(gateway, "open") as agent:
         listen = modern({"jsonrpc": "2.0", "id": "sub", "method": "subscriptions/listen"})[0]

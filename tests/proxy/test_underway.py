@@ -70,6 +70,26 @@ async def test_nothing_is_taken_once_the_drain_has_begun():
         underway.check_open()
 
 
+async def test_who_is_cut_off_has_time_for_last_words():
+    """Work under `until_cut` gets a TimeoutError when the drain's time is up, and can say so; later work at once."""
+    underway, said = Underway(), []
+
+    async def work(name: str) -> None:
+        with underway.exchange():
+            try:
+                async with underway.until_cut():
+                    await asyncio.Event().wait()
+            except TimeoutError:
+                await asyncio.sleep(0)
+                said.append(name)
+
+    first = asyncio.ensure_future(work("first"))
+    await asyncio.sleep(0)
+    await underway.drain(0.01)
+    await asyncio.gather(first, work("second"))
+    assert said == ["first", "second"]
+
+
 @pytest.mark.parametrize("leaves", [False, True], ids=["still there", "gone"])
 async def test_an_id_in_flight_in_a_session_is_refused(
     gateway: RunningGateway, upstream: ScriptedUpstream, leaves: bool
