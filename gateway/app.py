@@ -108,13 +108,7 @@ class Gateway:
             recorder=self._recorder,
             underway=self._underway,
         )
-        self._listener = Listener(
-            self._downstream.handle,
-            self._downstream.refuse_unreadable,
-            idle_s=IDLE_AGENT_S,
-            head_s=HEAD_S,
-            bounds=lambda: self._in_force.snapshot.bounds,
-        )
+        self._listener: Listener | None = None
         self._stdio = self._stdio_listener(config, dispatch)
         self._gauge()
         self._vitals = Vitals(self._metrics, clock, self._servers)
@@ -160,7 +154,8 @@ class Gateway:
                 await site.stop()
         self._stdio.stop()
         self._desk.release()
-        self._listener.close_idle()
+        if self._listener is not None:
+            self._listener.close_idle()
         await self._underway.drain(self._in_force.snapshot.bounds.drain_s)
         for runner in reversed(self.runners):
             await runner.cleanup()
@@ -196,6 +191,13 @@ class Gateway:
             Api(self._desk, lambda: self._in_force.snapshot.admin_tokens).routes(),
         )
         self.admin_url = await self._listen(web.AppRunner(admin, access_log=None), config.admin_listen)
+        self._listener = Listener(
+            self._downstream.handle,
+            self._downstream.refuse_unreadable,
+            idle_s=IDLE_AGENT_S,
+            head_s=HEAD_S,
+            bounds=lambda: self._in_force.snapshot.bounds,
+        )
         self.url = await self._listen(web.ServerRunner(self._listener, shutdown_timeout=CLOSE_S), config.listen)
 
     def _dispatch(self, clock: Clock, session_key: bytes) -> Dispatch:

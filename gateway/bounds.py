@@ -14,7 +14,7 @@ class Bounds(msgspec.Struct, frozen=True):
     connections_per_grant: int = 64
     requests: int = 256
     """Requests under way at all servers; as many again may wait for their turn."""
-    requests_per_grant: int = 32
+    requests_per_grant: int = 64
     """Those of one grant; as many again may wait."""
     wait_s: float = 5.0
     """The longest wait for a turn."""

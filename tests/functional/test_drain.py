@@ -1,15 +1,18 @@
 """How the gateway stops: what is under way ends well, what is not is told so, and the next gateway goes on."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import orjson
 import pytest
 from aiohttp import web
 
 from tests.support.gateways import (
+    ACCEPT,
     ALLOW_ALL,
     RunningGateway,
     decision_of,
@@ -19,6 +22,7 @@ from tests.support.gateways import (
     tool_call,
     write_config,
 )
+from tests.support.processes import GatewayProcess
 from tests.support.raw import RawAgent, post
 from tests.support.sse_agent import INITIALIZE, SseAgent
 from tests.support.upstream import ScriptedUpstream, open_stream
@@ -68,7 +72,7 @@ async def test_a_call_that_is_cut_off_gets_an_answer(
     async with asyncio.timeout(5):
         await stoppable.gateway.stop()
         status, body = await call
-    answer = orjson.loads(body.removeprefix(b"data: ") if body.startswith(b"data: ") else body)
+    answer = orjson.loads(body.partition(b"data: ")[2] or body)
     assert (status, answer["id"], answer["result"]["isError"]) == (200, 1, True)
     assert "stopping" in answer["result"]["content"][0]["text"]
     assert decision_of(answer)["rule"] == "(gateway stopping)"
@@ -116,7 +120,7 @@ async def test_streams_that_only_listen_end_well(stoppable: RunningGateway):
 async def test_idle_connections_are_closed_and_busy_ones_end_with_their_answer(
     stoppable: RunningGateway, upstream: ScriptedUpstream
 ):
-    """Who is idle is closed at once; an answer says `Connection: close`; a request that had begun is told to come again."""
+    """The idle are closed at once; answers say `Connection: close`; a request that had begun is told to come again."""
     await stoppable.reload(lambda document: document.update(bounds={"drain": "10s"}))
     async with RawAgent(stoppable) as busy, RawAgent(stoppable) as idle, RawAgent(stoppable) as begun:
         idle.send(post(body=PING, Authorization="Bearer token-open"))
@@ -142,6 +146,59 @@ async def test_idle_connections_are_closed_and_busy_ones_end_with_their_answer(
         assert answered.is_closed
         assert is_allowed(answered.message)
         await stopping
+
+
+async def test_a_rolling_restart_loses_no_call(upstream: ScriptedUpstream, tmp_path: Path):
+    """Under load each of three gateways takes over from the one before it on the same port and state directory: every
+    call that reached the server was answered, and every agent carries on.
+    """
+    config = write_config(tmp_path, upstream.url, {"open": ALLOW_ALL})
+    upstream.script = slow
+    over = asyncio.Event()
+    async with contextlib.AsyncExitStack() as processes:
+        running = await processes.enter_async_context(GatewayProcess(config))
+        edit_config(config, lambda document: document.update(listen=running.url.split("/")[2]))
+        agents = [asyncio.ensure_future(_call_on(running.url, number, over)) for number in range(4)]
+        for _ in range(2):
+            before = len(upstream.received)
+            await eventually(lambda before=before: len(upstream.received) > before + 20)
+            following = GatewayProcess(config, "--wait-for-lock", "30s")
+            starting = asyncio.ensure_future(processes.enter_async_context(following))
+            await asyncio.sleep(0)
+            assert await running.stop() == 0
+            assert "Traceback" not in running.output
+            await starting
+            running = following
+        before = len(upstream.received)
+        await eventually(lambda: len(upstream.received) > before + 20)
+        over.set()
+        answered = sum(await asyncio.gather(*agents))
+        assert await running.stop() == 0
+    assert answered == len(upstream.received)
+
+
+async def slow(server: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
+    """Takes its time, so that some call is always under way."""
+    await asyncio.sleep(0.02)
+    return server.default_answer(message)
+
+
+async def _call_on(url: str, number: int, over: asyncio.Event) -> int:
+    """Call until it is over, and again where there was no answer to a call; how many were answered by the server."""
+    answered = 0
+    async with aiohttp.ClientSession(headers={"Authorization": "Bearer token-open", "Accept": ACCEPT}) as client:
+        while not over.is_set():
+            try:
+                async with client.post(url, json=tool_call("get_code", id=number)) as response:
+                    if response.status == 200:
+                        assert is_allowed(await response.json())
+                        answered += 1
+                        continue
+                    assert response.status == 503
+            except aiohttp.ClientConnectionError:
+                pass
+            await asyncio.sleep(0.02)
+    return answered
 
 
 async def _whole(request: Any) -> tuple[int, bytes]:

@@ -101,6 +101,32 @@ async def test_a_second_gateway_on_the_same_state_is_refused(upstream: ScriptedU
         assert await first.stop() == 0
 
 
+async def test_who_waits_for_the_state_directory_starts_when_it_is_free(upstream: ScriptedUpstream, tmp_path: Path):
+    """It says whom it waits for, and serves as soon as that has ended."""
+    config = write_config(tmp_path, upstream.url, {"seed": SEED_POLICY})
+    async with GatewayProcess(config) as first:
+        second = GatewayProcess(config, "--wait-for-lock", "30s")
+        starting = asyncio.ensure_future(second.__aenter__())
+        await eventually(lambda: "waiting for up to 30 s" in second.output)
+        assert f"in use by another gateway, process {first.pid}" in second.output
+        assert not starting.done()
+        assert await first.stop() == 0
+        await starting
+        assert await _allowed_of(second.url, 1) == 1
+        assert await second.stop() == 0
+
+
+async def test_nobody_waits_for_the_state_directory_for_ever(upstream: ScriptedUpstream, tmp_path: Path):
+    """When the time is over it fails as it would have at once."""
+    config = write_config(tmp_path, upstream.url, {"seed": SEED_POLICY})
+    async with GatewayProcess(config) as first:
+        second = GatewayProcess(config, "--wait-for-lock", "200ms")
+        with pytest.raises(RuntimeError, match="in use by another gateway"):
+            await second.__aenter__()
+        assert await second.ended() == 1
+        assert await first.stop() == 0
+
+
 async def test_a_mistake_in_the_config_is_named_and_nothing_starts(upstream: ScriptedUpstream, tmp_path: Path):
     """Every mistake is printed with its place, without a traceback, and the exit code is 1."""
     config = write_config(tmp_path, upstream.url, {"seed": {**SEED_POLICY, "defualt": "deny", "version": "2"}})

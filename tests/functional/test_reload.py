@@ -219,7 +219,7 @@ async def test_unchanged_servers_keep_their_connections(gateway: RunningGateway,
     assert await gateway.reload(lambda document: document["servers"].update(second={"url": upstream.url}))
     assert gateway.gateway.relay("binassist") is kept
     assert (await gateway.post(tool_call("cancel_task")))[0] == 404
-    assert set((await readiness(gateway))[1]["checks"]) == {"server binassist", "server second", "audit"}
+    assert set((await readiness(gateway))[1]["checks"]) == {"server binassist", "server second", "audit", "accepting"}
     second = gateway.gateway.relay("second")
     assert await gateway.reload(lambda document: document["servers"].pop("second"))
     assert is_allowed(await gateway.call())

@@ -350,6 +350,7 @@ async def test_many_agents_hear_their_own_answers(gateway: RunningGateway, upstr
         }
 
     upstream.script = script
+    assert await gateway.reload(lambda document: document.update(bounds={"requests_per_grant": 200}))
     await asyncio.gather(*(one(number) for number in range(10)))
 
 

@@ -93,8 +93,8 @@ class CommandProcess:
 class GatewayProcess(CommandProcess):
     """`gateway serve`. `url`, where the agents of its first server connect, and `admin_url` are known once started."""
 
-    def __init__(self, config_path: Path) -> None:
-        super().__init__("serve", "--config", str(config_path), ready=r"agents: (\S+).*  admin: (\S+)")
+    def __init__(self, config_path: Path, *more: str) -> None:
+        super().__init__("serve", "--config", str(config_path), *more, ready=r"agents: (\S+).*  admin: (\S+)")
 
     def _has_started(self, ready: re.Match[str]) -> None:
         self.url, self.admin_url = ready.groups()
