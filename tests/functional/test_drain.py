@@ -160,8 +160,7 @@ async def test_a_rolling_restart_loses_no_call(upstream: ScriptedUpstream, tmp_p
         edit_config(config, lambda document: document.update(listen=running.url.split("/")[2]))
         agents = [asyncio.ensure_future(_call_on(running.url, number, over)) for number in range(4)]
         for _ in range(2):
-            before = len(upstream.received)
-            await eventually(lambda before=before: len(upstream.received) > before + 20)
+            await _more(upstream)
             following = GatewayProcess(config, "--wait-for-lock", "30s")
             starting = asyncio.ensure_future(processes.enter_async_context(following))
             await asyncio.sleep(0)
@@ -169,12 +168,17 @@ async def test_a_rolling_restart_loses_no_call(upstream: ScriptedUpstream, tmp_p
             assert "Traceback" not in running.output
             await starting
             running = following
-        before = len(upstream.received)
-        await eventually(lambda: len(upstream.received) > before + 20)
+        await _more(upstream)
         over.set()
         answered = sum(await asyncio.gather(*agents))
         assert await running.stop() == 0
     assert answered == len(upstream.received)
+
+
+async def _more(upstream: ScriptedUpstream) -> None:
+    """Wait until the server has had some more calls."""
+    before = len(upstream.received)
+    await eventually(lambda: len(upstream.received) > before + 20)
 
 
 async def slow(server: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:

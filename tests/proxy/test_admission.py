@@ -29,7 +29,7 @@ def admission(bounds: Bounds = BOUNDS) -> Admission:
     return Admission(lambda: bounds, LoopLag(lambda: bounds.lag_s))
 
 
-async def queue(turns: Admission, *owners: tuple[str, str]) -> list[asyncio.Future[None]]:
+async def queue(turns: Admission, *owners: tuple[str, str]) -> list[asyncio.Task[None]]:
     """So many that ask for their turn, one after the other."""
     asked = [asyncio.ensure_future(turns.turn(owner)) for owner in owners]
     for _ in range(3):
