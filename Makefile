@@ -17,8 +17,8 @@ COMPILE := CYTHON_FORCE_REGEN=1 $(VENV)/python setup.py --quiet build_ext --inpl
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run demo test coverage check conformance matrix fuzz sanitize storm kills load bench build clients node dist
-.PHONY: attack pins clean dashboards grafana-check grafana-preview
+.PHONY: help run demo test coverage check conformance matrix fuzz sanitize storm kills flood load bench build clients
+.PHONY: node attack dist pins clean dashboards grafana-check grafana-preview
 
 help: ## List what make can do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -96,6 +96,9 @@ attack: build ## Send every bad input of the catalogue, 1 to 95, and show what c
 
 kills: build ## Kill a gateway under load, two hundred times (KILLS=200), and see that all it did is recorded
 	KILLS=$(or $(KILLS),200) $(VENV)/python -m pytest tests/functional/test_journal_crashes.py -k killed
+
+flood: build ## Flood a gateway in five ways (SECONDS=20 each), and what honest agents notice of that
+	$(VENV)/python -m tests.flood.run $(or $(SECONDS),20)
 
 load: build ## Locust's agents before a gateway, and whether limits were kept (SCENARIOS="agents streams", SMOKE=1 for a short one)
 	$(VENV)/python -m loadtests.run $(if $(SMOKE),--smoke) $(SCENARIOS)

@@ -8,14 +8,12 @@ from typing import Final, Literal, assert_never
 import msgspec
 
 from gateway.audit_settings import Upkeep, upkeep
-from gateway.bounds import Bounds
+from gateway.bounds import Bounds, bounds, span_s
 from gateway.config_file import (
-    BoundsEntry,
     ConfigFile,
     GrantEntry,
     ServerEntry,
     WebhookEntry,
-    bound_s,
     config_faults,
     is_reference,
     keep_alive_s,
@@ -200,7 +198,7 @@ def build_config(document: Document, folder: Path) -> Config:
         audit_upkeep=upkeep(file.audit),
         allowed_hosts=tuple(map(scalars.host_name, file.allowed_hosts)),
         allowed_origins=tuple(map(scalars.origin, file.allowed_origins)),
-        bounds=_bounds(file.bounds),
+        bounds=bounds(file.bounds),
         keep_alive_s=keep_alive_s(file.keep_alive),
         warnings=secret.warnings,
     )
@@ -282,18 +280,6 @@ def _readable(path: Path, held: str) -> str:
     return f"{path}: holds {held} and every user can read it; run `chmod o-r {path}`"
 
 
-def _bounds(entry: BoundsEntry) -> Bounds:
-    return Bounds(
-        connections=entry.connections,
-        connections_per_grant=entry.connections_per_grant,
-        requests=entry.requests,
-        requests_per_grant=entry.requests_per_grant,
-        wait_s=bound_s(entry.wait),
-        lag_s=bound_s(entry.lag),
-        drain_s=bound_s(entry.drain),
-    )
-
-
 def _webhook(entry: WebhookEntry | None, secret: bytes) -> Webhook | None:
     return None if entry is None else Webhook(entry.url, secret, entry.include_arguments)
 
@@ -301,7 +287,7 @@ def _webhook(entry: WebhookEntry | None, secret: bytes) -> Webhook | None:
 def _server(name: str, entry: ServerEntry, folder: Path) -> Server:
     waits = timeout_s(entry.timeout), {tool: timeout_s(written) for tool, written in entry.tool_timeouts.items()}
     if entry.url is not None:
-        breaker = entry.down_after, bound_s(entry.down_for)
+        breaker = entry.down_after, span_s(entry.down_for)
         return HttpServer(name, entry.url, entry.transport, entry.headers, *waits, entry.pin, *breaker)
     return StdioServer(name, tuple(entry.command or ()), entry.env, (folder / entry.cwd).absolute(), *waits, entry.pin)
 

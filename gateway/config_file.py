@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal, TypeVar
 import msgspec
 
 from gateway.audit_settings import AuditEntry, audit_faults
-from gateway.bounds import Bounds
+from gateway.bounds import BoundsEntry, bounds_faults, span_s
 from gateway.documents import Document
 from gateway.reading import scalars
 from gateway.reading.outcome import Fault, Path
@@ -27,8 +27,6 @@ _GRANTS: Final = ("grants",)
 _ADMIN_TOKENS: Final = ("admin", "tokens")
 _MAX_TIMEOUT_S = 24 * 3600
 _MAX_SILENCE_S = 3600
-_MAX_BOUND_S = 3600
-_BOUNDS: Final = Bounds()
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OF_COMMANDS: Final = {"env", "cwd"}
@@ -82,18 +80,6 @@ class ApprovalsEntry(msgspec.Struct, frozen=True):
     webhook: WebhookEntry | None = None
 
 
-class BoundsEntry(msgspec.Struct, frozen=True):
-    """`bounds`: how much the gateway takes on at a time."""
-
-    connections: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = _BOUNDS.connections
-    connections_per_grant: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = _BOUNDS.connections_per_grant
-    requests: Annotated[int, msgspec.Meta(ge=1, le=1024)] = _BOUNDS.requests
-    requests_per_grant: Annotated[int, msgspec.Meta(ge=1, le=1024)] = _BOUNDS.requests_per_grant
-    wait: float | str = _BOUNDS.wait_s
-    lag: float | str = _BOUNDS.lag_s
-    drain: float | str = _BOUNDS.drain_s
-
-
 class ServerEntry(msgspec.Struct, frozen=True):
     """One entry of `servers`: at a URL, or started by a command."""
 
@@ -107,7 +93,7 @@ class ServerEntry(msgspec.Struct, frozen=True):
     tool_timeouts: dict[str, float | str] = {}
     pin: Literal["hide", "flag", "allow"] | None = None
     down_after: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 5
-    down_for: float | str = 5.0
+    down_for: float | str = "5s"
 
 
 class GrantEntry(msgspec.Struct, frozen=True):
@@ -153,14 +139,6 @@ def keep_alive_s(written: float | str) -> float:
     return seconds
 
 
-def bound_s(written: float | str) -> float:
-    """Seconds that something may last, from a duration or a number of seconds; ValueError above an hour."""
-    seconds = _seconds(written)
-    if not 0 < seconds <= _MAX_BOUND_S:
-        raise ValueError("must be more than zero and at most 1h")
-    return seconds
-
-
 def _seconds(written: float | str) -> float:
     return scalars.duration_ns(written) / 1e9 if isinstance(written, str) else written
 
@@ -197,6 +175,7 @@ def config_faults(document: Document) -> Iterator[Fault]:
     yield from _undefined_names(parts)
     yield from _webhook_faults(parts)
     yield from audit_faults(parts)
+    yield from bounds_faults(parts)
     yield from _twin_faults(parts, "label", str, _GRANTS)
     yield from _twin_faults(parts, "label", str, _ADMIN_TOKENS)
     # A grant whose token were also an admin's could approve its own calls.
@@ -272,10 +251,8 @@ def _server_faults(parts: _Parts) -> Iterator[Fault]:
                 yield from _fault(path, scalars.name, name)
             case ("keep_alive",) if isinstance(value, str | int | float):
                 yield from _fault(path, keep_alive_s, value)
-            case ("bounds", "wait" | "lag" | "drain") | ("servers", str(), "down_for") if isinstance(
-                value, str | int | float
-            ):
-                yield from _fault(path, bound_s, value)
+            case ("servers", str(), "down_for") if isinstance(value, str | int | float):
+                yield from _fault(path, span_s, value)
             case ("servers", str(), "timeout") if isinstance(value, str | int | float):
                 yield from _fault(path, timeout_s, value)
             case ("servers", str(), "tool_timeouts", str()) if isinstance(value, str | int | float):

@@ -86,6 +86,8 @@ async def test_a_thousand_answers_reach_their_own_callers(gateway: RunningGatewa
         return rpc_result(message, {}, headers={"Mcp-Session-Id": f"session-{len(upstream.received)}"})
 
     upstream.script = name_session
+    room = {"connections_per_grant": 1000, "requests_per_grant": 1000, "requests": 1000}
+    assert await gateway.reload(lambda document: document.update(bounds=room))
     sessions = [await _open_session(gateway) for _ in range(50)]
     arrived: list[asyncio.Event] = []
 
