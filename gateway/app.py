@@ -81,7 +81,7 @@ class Gateway:
         self._assembled = self._assembly.assemble(config)
         self._in_force = InForce(self._assembled.snapshot)
         self._learn_tools()
-        self._lag = LoopLag(lambda: self._in_force.snapshot.bounds.lag_s)
+        self._lag = LoopLag(lambda: self._in_force.snapshot.bounds.lag_s, self._metrics.saturation.loop_lag.observe)
         self._admission = Admission(lambda: self._in_force.snapshot.bounds, self._lag)
         self._looks: dict[str, asyncio.Task[None]] = {}
         self._keeping: dict[ToolSchemas, asyncio.Task[None]] = {}
@@ -111,7 +111,7 @@ class Gateway:
         self._listener: Listener | None = None
         self._stdio = self._stdio_listener(config, dispatch)
         self._gauge()
-        self._vitals = Vitals(self._metrics, clock, self._servers)
+        self._vitals = Vitals(self._metrics, self._servers)
         self.reloader = Reloader(config, apply=self._apply, recorder=self._recorder, metrics=self._metrics, key=key)
         """Replaces the configuration while the gateway runs."""
         self.runners: list[web.BaseRunner] = []
@@ -134,7 +134,6 @@ class Gateway:
         self._desk.start()
         if self._webhook:
             self._tasks.spawn(self._webhook.run(), "send webhooks")
-        self._tasks.spawn(self._vitals.watch_loop(), "measure the event loop")
         self._tasks.spawn(self._vitals.watch_servers(), "look whether servers are up")
         self._look_at_tools(None)
         self._keep_schemas()
@@ -240,7 +239,9 @@ class Gateway:
         saturation.sessions.read = lambda: [
             ((name,), _sessions(self._conversations, upstream)) for name, upstream in self._servers().items()
         ]
-        saturation.given_up.read = lambda: [((name,), upstream.is_given_up) for name, upstream in self._servers().items()]
+        saturation.given_up.read = lambda: [
+            ((name,), upstream.is_given_up) for name, upstream in self._servers().items()
+        ]
         saturation.connections.read = lambda: [((), len(self._listener.connections) if self._listener else 0)]
         saturation.waiting.read = lambda: [((), self._admission.waiting)]
         saturation.tasks.read = lambda: [((), len(asyncio.all_tasks()))]
@@ -373,8 +374,6 @@ def _announce_nowhere(_: Approval) -> None:
 
 def _sessions(conversations: Conversations, upstream: Upstream) -> int:
     return conversations.count(upstream.name) + upstream.sessions
-
-
 
 
 def require_compiled_parser() -> None:

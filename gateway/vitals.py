@@ -1,4 +1,4 @@
-"""What is measured by looking at it from time to time: how late the event loop is, and whether servers are there.
+"""What is measured by looking at it from time to time: whether servers are there.
 
 Numbers for Prometheus alone; nothing is decided by them. Made and run by `app`.
 """
@@ -7,10 +7,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-from gateway.clock import Clock
 from gateway.metrics import Metrics
 
-LAG_INTERVAL_S: Final = 0.25
 SERVER_INTERVAL_S: Final = 5.0
 
 
@@ -25,20 +23,11 @@ class Server(Protocol):
 class Vitals:
     """Looks, and sets the metrics."""
 
-    def __init__(self, metrics: Metrics, clock: Clock, servers: Callable[[], Mapping[str, Server]]) -> None:
+    def __init__(self, metrics: Metrics, servers: Callable[[], Mapping[str, Server]]) -> None:
         """`servers` are those that there are now, by name."""
         self._metrics = metrics
-        self._clock = clock
         self._servers = servers
         self._known: set[str] = set()
-
-    async def watch_loop(self) -> None:
-        """See again and again how much later than asked the event loop goes on. Ends only by being cancelled."""
-        while True:
-            began_ns = self._clock.monotonic_ns()
-            await asyncio.sleep(LAG_INTERVAL_S)
-            elapsed_s = (self._clock.monotonic_ns() - began_ns) / 1e9
-            self._metrics.saturation.loop_lag.observe(max(0.0, elapsed_s - LAG_INTERVAL_S))
 
     async def watch_servers(self) -> None:
         """Look at the servers again and again. Ends only by being cancelled."""

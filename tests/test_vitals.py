@@ -1,4 +1,4 @@
-"""What is measured by looking: servers that come and go, and an event loop that is late."""
+"""What is measured by looking: servers that come and go."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ import pytest
 
 from gateway.clock import ManualClock
 from gateway.metrics import Metrics
-from gateway.vitals import LAG_INTERVAL_S, Vitals
+from gateway.vitals import Vitals
 
 
 class Looked:
@@ -46,7 +46,7 @@ async def until_it_waits(forever: Awaitable[None], times: int, monkeypatch: pyte
 async def test_servers_are_up_or_not():
     """One for those that take connections, zero for the others, and nothing for one that was taken out."""
     metrics, servers = Metrics("1", "python"), {"a": Looked(is_up=True), "b": Looked(is_up=False)}
-    vitals = Vitals(metrics, ManualClock(), lambda: servers)
+    vitals = Vitals(metrics, lambda: servers)
     await vitals.look()
     assert (up(metrics, "a"), up(metrics, "b")) == (1, 0)
     servers["a"].is_up = False
@@ -58,19 +58,9 @@ async def test_servers_are_up_or_not():
 async def test_servers_are_looked_at_again_and_again(monkeypatch: pytest.MonkeyPatch):
     """A server that is added meanwhile is seen at the next look."""
     metrics, clock, servers = Metrics("1", "python"), ManualClock(), {"a": Looked(is_up=True)}
-    vitals = Vitals(metrics, clock, lambda: servers)
+    vitals = Vitals(metrics, lambda: servers)
     await until_it_waits(vitals.watch_servers(), 0, monkeypatch, clock)
     assert (up(metrics, "a"), up(metrics, "b")) == (1, None)
     servers["b"] = Looked(is_up=True)
     await until_it_waits(vitals.watch_servers(), 0, monkeypatch, clock)
     assert up(metrics, "b") == 1
-
-
-async def test_a_late_loop_is_noticed(monkeypatch: pytest.MonkeyPatch):
-    """Only what comes on top of the time that was asked for is lag."""
-    metrics, clock = Metrics("1", "python"), ManualClock()
-    await until_it_waits(Vitals(metrics, clock, dict).watch_loop(), 3, monkeypatch, clock)
-    sample = metrics.registry.get_sample_value
-    assert sample("mcp_gateway_event_loop_lag_seconds_count") == 3
-    assert sample("mcp_gateway_event_loop_lag_seconds_sum") == pytest.approx(0.15)
-    assert LAG_INTERVAL_S > 0.15

@@ -4,29 +4,21 @@
 """
 
 import asyncio
-import collections
 from collections.abc import Callable
 from typing import Final
 
 INTERVAL_S: Final = 0.05
-# What is told is the worst of about the last second.
-_TOLD: Final = 20
 
 
 class LoopLag:
     """Looks again and again how much later than asked for it is called."""
 
-    def __init__(self, bound_s: Callable[[], float]) -> None:
-        """`bound_s` is how late the loop may be."""
+    def __init__(self, bound_s: Callable[[], float], tell: Callable[[float], None] = lambda _: None) -> None:
+        """`bound_s` is how late the loop may be; `tell` is given each lateness, in seconds."""
         self._bound_s = bound_s
-        self._last = collections.deque([0.0], maxlen=_TOLD)
+        self._tell = tell
         self.late_s = 0.0
         """For how long the loop has been later than it may, without a break; 0 when it is not."""
-
-    @property
-    def worst_s(self) -> float:
-        """How late the loop was at most, lately."""
-        return max(self._last)
 
     async def run(self) -> None:
         """Look for as long as the gateway runs."""
@@ -38,5 +30,5 @@ class LoopLag:
 
     def seen(self, lag_s: float) -> None:
         """The loop was this late, after an interval."""
-        self._last.append(lag_s)
+        self._tell(lag_s)
         self.late_s = self.late_s + INTERVAL_S + lag_s if lag_s > self._bound_s() else 0.0
