@@ -143,9 +143,13 @@ _SATURATION: Final = Row(
         ),
         Panel(
             "Connections",
-            "Agents' connections. From the 1,025th on they are refused.",
+            "Agents' connections, refused from the 1,025th on unless `bounds` says otherwise, and requests that wait for "
+            "their turn.",
             "short",
-            (Query(f"sum by (instance) (mcp_gateway_connections{{{GATEWAY}}})", "{{instance}}"),),
+            (
+                Query(f"sum by (instance) (mcp_gateway_connections{{{GATEWAY}}})", "{{instance}}"),
+                Query(f"sum by (instance) (mcp_gateway_waiting{{{GATEWAY}}})", "waiting {{instance}}"),
+            ),
             width=6,
             steps=(Step(1024, "red"),),
         ),
@@ -260,9 +264,12 @@ _UPSTREAM: Final = Row(
         ),
         Panel(
             "Server up",
-            "Whether the server accepts connections, looked at every five seconds.",
+            "Whether the server accepts connections, looked at every five seconds, and whether calls fail at once.",
             "short",
-            (Query(f"min by (server) (mcp_gateway_upstream_up{{{SERVER}}})", "{{server}}"),),
+            (
+                Query(f"min by (server) (mcp_gateway_upstream_up{{{SERVER}}})", "{{server}}"),
+                Query(f"max by (server) (mcp_gateway_upstream_given_up{{{SERVER}}})", "given up {{server}}"),
+            ),
             maximum=1,
         ),
     ),
