@@ -143,8 +143,8 @@ _SATURATION: Final = Row(
         ),
         Panel(
             "Connections",
-            "Agents' connections, refused from the 1,025th on unless `bounds` says otherwise, and requests that wait for "
-            "their turn.",
+            "Agents' connections, refused from the 1,025th on unless `bounds` says otherwise, and requests that wait "
+            "for their turn.",
             "short",
             (
                 Query(f"sum by (instance) (mcp_gateway_connections{{{GATEWAY}}})", "{{instance}}"),
