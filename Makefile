@@ -17,8 +17,8 @@ COMPILE := CYTHON_FORCE_REGEN=1 $(VENV)/python setup.py --quiet build_ext --inpl
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run demo test coverage check conformance matrix fuzz sanitize storm kills flood load bench build clients
-.PHONY: node attack dist pins clean dashboards grafana-check grafana-preview
+.PHONY: help run demo test coverage check conformance matrix fuzz sanitize storm kills flood load accuracy bench build
+.PHONY: clients node attack dist pins clean dashboards grafana-check grafana-preview
 
 help: ## List what make can do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -102,6 +102,9 @@ flood: build ## Flood a gateway in five ways (SECONDS=20 each), and what honest 
 
 load: build ## Locust's agents before a gateway, and whether limits were kept (SCENARIOS="agents streams", SMOKE=1 for a short one)
 	$(VENV)/python -m loadtests.run $(if $(SMOKE),--smoke) $(SCENARIOS)
+
+accuracy: build ## Write the page and picture of how exactly limits are kept
+	$(VENV)/python -m loadtests.accuracy
 
 bench: build ## Measure the compiled core beside its plain twin, and what the journal and metrics cost
 	$(VENV)/python bench/core.py
