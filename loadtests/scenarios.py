@@ -77,8 +77,8 @@ _ALL: Final = (
         seconds=20,
         policy=_policy(
             **{
-                WRITE: _limit("writes", "5s", 3),
-                EXECUTE: _limit("scripts", "5s", 2, algorithm="token_bucket", burst=3),
+                WRITE: _limit("writes", "5s", 2),
+                EXECUTE: _limit("scripts", "5s", 2, algorithm="token_bucket", burst=1),
             }
         ),
         p99_ms={"call": 25},
