@@ -175,8 +175,8 @@ async def test_what_a_tool_says_of_itself_passes(gateway: RunningGateway, upstre
 
 
 async def test_a_server_that_comes_up_late_is_served_from_then_on(tmp_path: Path):
-    """F77: the gateway starts and says that it is not ready; calls fail as the server's fault and cost nothing, and after
-    a pause one of them is the trial that lets all the others through.
+    """F77: the gateway starts and says that it is not ready; calls fail as the server's fault and cost nothing, and
+    after a pause one of them is the trial that lets all the others through.
     """
     upstream = ScriptedUpstream()
     await upstream.start()
