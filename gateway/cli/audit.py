@@ -6,7 +6,6 @@ Works on the state directory itself, whether a gateway runs there or not, and ch
 import argparse
 import collections
 import contextlib
-import os
 import sys
 from pathlib import Path
 from time import sleep
@@ -70,14 +69,7 @@ def run(args: argparse.Namespace) -> int:
     directory = state_dir / "audit"
     if not directory.is_dir():
         raise GatewayError(f"{directory}: no gateway has run here yet; name its --config or its --state-dir")
-    try:
-        code = _run(args, state_dir, directory)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever reads through `head` has enough; what is still buffered must not fail again at the exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return code
+    return _run(args, state_dir, directory)
 
 
 def _run(args: argparse.Namespace, state_dir: Path, directory: Path) -> int:

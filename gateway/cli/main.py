@@ -6,6 +6,7 @@ is missing, and `grant new` starts without a web server.
 
 import argparse
 import importlib
+import os
 import sys
 from typing import Any, Final, Protocol
 
@@ -29,7 +30,9 @@ _COMMANDS: Final = {
     "audit": "read, search and verify the audit journal",
     "demo": "run a stand-in for BinAssistMCP, to try the gateway",
 }
+# As shells say that a signal ended a command: SIGINT, SIGPIPE.
 _INTERRUPTED: Final = 130
+_NOBODY_READS: Final = 141
 
 
 class _Command(Protocol):
@@ -48,12 +51,19 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     try:
         args = _parser(arguments[:1]).parse_args(arguments)
-        return _load(args.command).run(args)
+        code = _load(args.command).run(args)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
     except GatewayError as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return _INTERRUPTED
+    except BrokenPipeError:
+        # What is still buffered must not fail once more at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _NOBODY_READS
 
 
 def _parser(asked: list[str]) -> argparse.ArgumentParser:

@@ -53,6 +53,20 @@ def test_the_module_is_the_command():
     assert done == f"gateway {__version__}\n"
 
 
+def test_who_reads_no_further_ends_the_command_quietly():
+    """`gateway catalog list | head -1` shows a line and no traceback."""
+    command = [sys.executable, "-m", "gateway", "catalog", "list", "--json"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parents[2]
+    ) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        assert run.stdout.readline() == b"[\n"
+        run.stdout.close()
+        assert run.stderr.read() == b""
+    assert run.returncode == 141
+
+
 WITHOUT_CORE = """
 import sys
 from gateway.cli.main import main

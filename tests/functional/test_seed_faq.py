@@ -4,11 +4,13 @@ The policies are what a reader would write after them: the rule of one tool, wit
 """
 
 import itertools
+import json
 from typing import Any
 
 import pytest
 from aiohttp import web
 
+from gateway.cli.main import main
 from tests.functional.conftest import StartGateway
 from tests.support.gateways import SEED_POLICY, RunningGateway, decision_of, is_allowed, tool_call
 from tests.support.messages import request
@@ -134,6 +136,22 @@ async def test_execute_tools_should_be_rate_limited_and_have_argument_validation
     for _ in range(9):
         assert is_allowed(await call(gateway, session_id))
     assert decision_of(await call(gateway, session_id))["verdict"] == "throttle"
+
+
+def test_cancel_task_is_an_execute_tool_with_high_risk_provided_by_binassistmcp(capsys: pytest.CaptureFixture[str]):
+    """The catalogue says so, and recommends the policy that the page shows."""
+    assert main(["catalog", "show", "cancel_task", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["class"], shown["level"]) == ("Execute", "High")
+    assert shown["recommended"]["tools"] == SEED_POLICY["tools"]
+
+
+def test_44_binassistmcp_tools_catalogued_and_risk_classified(capsys: pytest.CaptureFixture[str]):
+    """Each has a class, a level and a reason."""
+    assert main(["catalog", "list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert len({entry["tool"] for entry in listed}) == 44
+    assert all(entry["class"] and entry["level"] and entry["evidence"] for entry in listed)
 
 
 async def test_everything_else_on_the_server_is_denied_unless_you_say_otherwise(
