@@ -1,7 +1,7 @@
 """Limits of a document: which counter each one spends on, and which of their fields do not go together."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import msgspec
 
@@ -37,6 +37,18 @@ class Counter(msgspec.Struct, frozen=True):
     def capacity(self) -> int:
         """The most that can be spent at one moment."""
         return self.burst if self.kind == fastpath.TOKEN_BUCKET else self.maximum
+
+    def scope_value(self, grant: str, session: str | None) -> str:
+        """What is counted apart: the value of this counter's scope for a call of the grant (policy.md, "Limits")."""
+        match self.scope:
+            case "grant":
+                return grant
+            case "server":
+                return ""
+            case "session":
+                return grant if session is None else f"{grant}\0{session}"
+            case _:
+                assert_never(self.scope)
 
     @property
     def rest_ns(self) -> int:

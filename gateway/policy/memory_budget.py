@@ -4,7 +4,7 @@ It gives out room as the proxy's own budget does, by scope, and is gone when nob
 """
 
 import math
-from typing import Final, assert_never
+from typing import Final
 
 from gateway import fastpath
 from gateway.errors import CountersFullError
@@ -79,7 +79,7 @@ class MemoryBudget:
     def bind(self, slot: int) -> None:
         """Find or make the block of the counter in `slot`. Raises `CountersFullError`."""
         counter = self._counters[slot]
-        offset = self.table.block(slot, self._scope(counter), counter)
+        offset = self.table.block(slot, counter.scope_value(self._grant, self._session), counter)
         self.slots.bind(slot, offset, offset)
 
     def in_flight(self, name: str) -> int:
@@ -98,14 +98,3 @@ class MemoryBudget:
             budget.busy = self.busy
             self._sessions[session] = budget
         return self._sessions[session]
-
-    def _scope(self, counter: Counter) -> str:
-        match counter.scope:
-            case "grant":
-                return self._grant
-            case "server":
-                return ""
-            case "session":
-                return self._grant if self._session is None else f"{self._grant}\0{self._session}"
-            case _:
-                assert_never(counter.scope)

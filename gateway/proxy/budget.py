@@ -2,7 +2,7 @@
 
 import collections
 from collections.abc import Iterator
-from typing import Final, Protocol, assert_never
+from typing import Final, Protocol
 
 from gateway import fastpath
 from gateway.policy.budget import Budget
@@ -63,7 +63,7 @@ class GrantBudget:
         """Find or make the block of the counter in `slot`. Raises `CountersFullError`."""
         counter = self._counters[slot]
         spec = CounterSpec(counter.kind, counter.window_ns, counter.maximum, counter.burst)
-        key = (self._server, self._policy, counter.name, self._scope_value(counter))
+        key = (self._server, self._policy, counter.name, counter.scope_value(self._grant, self._session))
         self.slots.bind(slot, *self._store.bind(key, spec))
         self._used[slot] = core_limit(counter, slot)
 
@@ -105,14 +105,3 @@ class GrantBudget:
         """Let sessions go whose counters hold no information any more."""
         while self._sessions and next(iter(self._sessions.values()))._used_ns <= now_ns - self._rest_ns:
             self._sessions.popitem(last=False)
-
-    def _scope_value(self, counter: Counter) -> str:
-        match counter.scope:
-            case "grant":
-                return self._grant
-            case "server":
-                return ""
-            case "session":
-                return self._grant if self._session is None else f"{self._grant}\0{self._session}"
-            case _:
-                assert_never(counter.scope)
