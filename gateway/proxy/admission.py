@@ -92,8 +92,9 @@ class Admission:
         self._under_way[owner] += 1
 
     def _has_room(self, owner: Owner) -> bool:
-        bounds = self._bounds()
-        return self._under_way.total() < bounds.requests and self._under_way[owner] < bounds.requests_per_grant
+        """A grant with nothing under way always has some: others can make it slow, and never keep it out."""
+        bounds, own = self._bounds(), self._under_way[owner]
+        return not own or (own < bounds.requests_per_grant and self._under_way.total() < bounds.requests)
 
     def _check_queue(self, owner: Owner) -> None:
         bounds = self._bounds()

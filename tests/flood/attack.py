@@ -58,11 +58,13 @@ class Flood:
                 await asyncio.sleep(PATIENCE_S)
 
     async def pipelined(self, number: int) -> None:
-        """A thousand requests at once on each connection."""
+        """A thousand requests at once on each connection, the last of which ends it."""
         body = _call("get_code")
+        head = _head(number, len(body))
+        last = head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
         while True:
             async with self._connection() as (reader, writer):
-                writer.write((_head(number, len(body)) + body) * 1000)
+                writer.write((head + body) * 999 + last + body)
                 async with asyncio.timeout(10):
                     await self._read_to_the_end(reader)
 

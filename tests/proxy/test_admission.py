@@ -68,10 +68,19 @@ async def test_nobody_waits_for_ever():
     turns = admission(Bounds(requests=1, requests_per_grant=1, wait_s=0.01))
     await turns.turn(ALICE)
     with pytest.raises(OverloadedError, match=r"It waited 0\.01 s for its turn, so it was not run"):
-        await turns.turn(BOB)
+        await turns.turn(ALICE)
     assert turns.waiting == 0
     turns.leave(ALICE)
-    await turns.turn(BOB)
+    await turns.turn(ALICE)
+
+
+async def test_nobody_is_kept_out_by_others():
+    """With every turn taken, a grant that has none gets one; its second waits."""
+    turns = admission()
+    await queue(turns, ALICE, ALICE, ("binassist", "carol"))
+    first, second = await queue(turns, BOB, BOB)
+    assert (first.done(), second.done()) == (True, False)
+    second.cancel()
 
 
 async def test_whoever_leaves_the_queue_loses_no_turn():
@@ -80,7 +89,7 @@ async def test_whoever_leaves_the_queue_loses_no_turn():
     turns = admission(Bounds(requests=3, requests_per_grant=1))
     for owner in (ALICE, carol, dave):
         await turns.turn(owner)
-    gone, late, last = await queue(turns, BOB, carol, dave)
+    gone, late, last = await queue(turns, ALICE, carol, dave)
     gone.cancel()
     await asyncio.sleep(0)
     assert turns.waiting == 2
@@ -98,12 +107,12 @@ async def test_who_steps_aside_gives_its_turn_to_others():
     turns = admission(Bounds(requests=1, requests_per_grant=1))
     await turns.turn(ALICE)
     with turns.aside(ALICE):
-        await turns.turn(BOB)
+        await turns.turn(ALICE)
     (waiting,) = await queue(turns, ALICE)
     turns.leave(ALICE)
     await asyncio.sleep(0)
     assert not waiting.done()
-    turns.leave(BOB)
+    turns.leave(ALICE)
     await waiting
 
 
