@@ -50,7 +50,9 @@ class Keeper:
         if self._journal.is_synced:
             return
         try:
-            await asyncio.to_thread(_sync, self._journal.descriptor())
+            loop = asyncio.get_running_loop()
+            # Shielded, because work that is cancelled before its thread takes it would leave the descriptor open.
+            await asyncio.shield(loop.run_in_executor(None, _sync, self._journal.descriptor()))
         except OSError as error:
             logger.error("%s: records may not be on the disk: %s", self._journal.path, error.strerror)
             self._journal.doubt()

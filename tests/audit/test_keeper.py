@@ -1,6 +1,9 @@
 """What is done beside the records: on the disk in time, segments closed and removed, trouble noticed and mended."""
 
+import asyncio
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -71,6 +74,29 @@ async def test_one_sync_is_for_all_records_since_the_last(kept: Kept, monkeypatc
     for _ in range(3):
         await kept.keeper.sync()
     assert len(synced) == 1
+
+
+def open_files() -> int:
+    """How many descriptors this process has."""
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+async def test_a_sync_that_is_cancelled_before_it_begins_leaves_no_descriptor(kept: Kept):
+    """The thread takes it later and closes what it was given."""
+    busy = threading.Event()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    working = asyncio.get_running_loop().run_in_executor(None, busy.wait)
+    kept.append()
+    before = open_files()
+    syncing = asyncio.ensure_future(kept.keeper.sync())
+    await asyncio.sleep(0)
+    assert open_files() == before + 1
+    syncing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await syncing
+    busy.set()
+    await working
+    await eventually(lambda: open_files() == before)
 
 
 async def test_a_sync_that_fails_makes_the_journal_go_on_elsewhere(kept: Kept, monkeypatch: pytest.MonkeyPatch):
