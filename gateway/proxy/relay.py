@@ -250,7 +250,9 @@ class Relay:
                     exchange.answered(answer.status)
                     async for chunk in answer.chunks():
                         exchange.sent(len(chunk))
-                self._end_unknown_session(outbound, answer)
+                # Agents may hang up once they have what they asked for, before the server's stream has ended.
+                if not exchange.is_replying:
+                    self._end_unknown_session(outbound, answer)
         except UpstreamError as error:
             rule, rolled_back = error.failure.value, not error.may_have_run and outbound.settle()
             self._give_up(outbound, error.failure)

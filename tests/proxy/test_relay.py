@@ -161,3 +161,32 @@ async def test_a_session_that_nobody_has_heard_of_is_ended(gateway: RunningGatew
     upstream.released.set()
     await eventually(lambda: upstream.received[-1].method == "DELETE")
     assert upstream.received[-1].headers["mcp-session-id"] == "upstream-session"
+
+
+async def test_a_session_is_kept_whose_agent_hangs_up_as_soon_as_it_has_its_answer(
+    gateway: RunningGateway, upstream: ScriptedUpstream
+):
+    """Official clients do, before the server's stream has ended: they know the session and go on in it."""
+    initialize = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": "2025-11-25"}}
+
+    async def answer_and_linger(server: ScriptedUpstream, request: web.Request, message: Any) -> web.StreamResponse:
+        if message is None or message["method"] != "initialize":
+            return server.default_answer(message)
+        headers = {"Content-Type": "text/event-stream", "Mcp-Session-Id": "upstream-session"}
+        response = web.StreamResponse(headers=headers)
+        await response.prepare(request)
+        await response.write(b'data: {"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25"}}\n\n')
+        await server.released.wait()
+        return response
+
+    upstream.script = answer_and_linger
+    response = await gateway.client.post(gateway.url, json=initialize, headers=gateway.headers())
+    assert b'"result"' in await response.content.readline()
+    response.close()
+    ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    session_id = response.headers["Mcp-Session-Id"]
+    assert (await gateway.post(ping, Mcp_Session_Id=session_id))[0] == 200
+    upstream.released.set()
+    await eventually(lambda: "abandoned" in [record.get("outcome") for record in gateway.records()])
+    assert (await gateway.post(ping, Mcp_Session_Id=session_id))[0] == 200
+    assert "DELETE" not in [received.method for received in upstream.received]
