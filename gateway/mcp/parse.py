@@ -24,6 +24,7 @@ _PARAMS_MEMBERS: Final = _CALL_MEMBERS | frozenset(TARGET_MEMBER.values())
 # What a policy has rules for besides tools: judged by what they name, and prompts by their arguments.
 _READS: Final = frozenset({"prompts/get", "resources/read", "resources/subscribe", "resources/unsubscribe"})
 _SUBSCRIPTION_MEMBERS: Final = frozenset({"resourceSubscriptions"})
+_REMOVED: Final = frozenset({"resources/subscribe", "resources/unsubscribe"})
 _REFERENCES: Final = {"ref/prompt": "name", "ref/resource": "uri"}
 _META_MEMBERS: Final = frozenset({PROTOCOL_VERSION_KEY})
 _NOTIFICATION_PREFIX: Final = "notifications/"
@@ -155,6 +156,9 @@ def _check_tool_call(params: dict[str, Any], id: MessageId) -> None:
 def _check_read(method: str, params: dict[str, Any], id: MessageId) -> None:
     """What is named must be named by a string: a server might take something else for one."""
     member = TARGET_MEMBER[method]
+    if method in _REMOVED and member not in params:
+        # Servers of 2026-07-28 answer these with 404 whatever the params. They name nothing that could be read.
+        return
     if not isinstance(params.get(member), str):
         raise MalformedError("name", f"params.{member} must be a string.", code=INVALID_PARAMS, id=id)
     _check_arguments(params, id)

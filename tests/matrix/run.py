@@ -37,7 +37,7 @@ def play(agents: Sequence[Agent], out: Path) -> list[Row]:
     out.mkdir(parents=True)
     tools = asyncio.run(_tools())
     with running("tests.conformance.server", ready=r"fixture: (\S+)", log=out / "fixture.log") as server_url:
-        config = write_config(out, server_url, {agent.label: POLICY for agent in agents})
+        config = write_config(out.resolve(), server_url, {agent.label: POLICY for agent in agents})
         with running(
             "gateway", "serve", "--config", str(config), ready=r"agents: (\S+)", log=out / "gateway.log"
         ) as url:

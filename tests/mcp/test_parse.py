@@ -335,13 +335,18 @@ def test_params_of_other_methods_pass_whole():
     assert message.params == {"level": {}, "more": []}
 
 
+@pytest.mark.parametrize("method", ["resources/subscribe", "resources/unsubscribe"])
+def test_a_removed_method_needs_no_params(method):
+    """It is for the server to say that 2026-07-28 does not have it, whatever the params are."""
+    message = parse_message(message_body(f'"id":1,"method":"{method}","params":{{}}'))
+    assert message.target == ""
+
+
 @pytest.mark.parametrize(
     ("method", "params"),
     [
-        *[
-            (method, "{}")
-            for method in ("prompts/get", "resources/read", "resources/subscribe", "resources/unsubscribe")
-        ],
+        *[(method, "{}") for method in ("prompts/get", "resources/read")],
+        *[(f"resources/{verb}", '{"uri":5}') for verb in ("subscribe", "unsubscribe")],
         ("prompts/get", '{"name":["p"]}'),
         ("resources/read", '{"uri":{"a":1}}'),
         ("prompts/get", '{"name":"p","arguments":"text"}'),

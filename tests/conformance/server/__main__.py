@@ -20,7 +20,8 @@ def main() -> None:
     warnings.simplefilter("ignore", MCPDeprecationWarning)
     with socket.create_server(("127.0.0.1", port)) as listener:
         print(f"fixture: http://127.0.0.1:{listener.getsockname()[1]}/mcp", flush=True)
-        config = uvicorn.Config(build_app(), log_level="warning", timeout_graceful_shutdown=1)
+        # Of the parsers that uvicorn takes when they are there, one keeps the spaces around a header's value.
+        config = uvicorn.Config(build_app(), http="h11", log_level="warning", timeout_graceful_shutdown=1)
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
 
